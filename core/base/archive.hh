@@ -101,7 +101,7 @@ class ArchiveWriter : public ArchiveBase<ArchiveWriter> {
     for (size_t i = 0; i < sizeof(T); ++i) raw[i] = static_cast<uint8_t>(bits >> (8 * i));
     sink_.put(raw);
   }
-  void bytes(MutableBytes value) { sink_.put(value); }
+  void bytes(Bytes value) { sink_.put(value); }
 
   // A vector whose length may not exceed `bound` when it is read back.
   template <typename T>
@@ -136,8 +136,8 @@ class ArchiveReader : public ArchiveBase<ArchiveReader> {
     std::make_unsigned_t<T> bits = 0;
     for (size_t i = 0; i < sizeof(T); ++i) {
       bits = static_cast<std::make_unsigned_t<T>>(
-          bits | static_cast<std::make_unsigned_t<T>>(
-                     static_cast<std::make_unsigned_t<T>>(raw[i]) << (8 * i)));
+          bits | static_cast<std::make_unsigned_t<T>>(static_cast<std::make_unsigned_t<T>>(raw[i])
+                                                      << (8 * i)));
     }
     value = static_cast<T>(bits);
   }

@@ -13,9 +13,9 @@ void set_check_handler(CheckHandler handler);
 
 }  // namespace dashi
 
-#define DASHI_CHECK(expression)                                       \
-  do {                                                                \
-    if (!(expression)) [[unlikely]] {                                 \
-      ::dashi::check_failed(#expression, __FILE__, __LINE__);         \
-    }                                                                 \
+#define DASHI_CHECK(expression)                               \
+  do {                                                        \
+    if (!(expression)) [[unlikely]] {                         \
+      ::dashi::check_failed(#expression, __FILE__, __LINE__); \
+    }                                                         \
   } while (false)

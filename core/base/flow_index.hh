@@ -1,5 +1,5 @@
-// A keyed hash table from a flow's key to its slot. It cannot be iterated: nothing may depend on its
-// order. The key comes from Entropy, so that a guest cannot choose collisions (SipHash-2-4).
+// A keyed hash table from a flow's key to its slot. It cannot be iterated: nothing may depend on
+// its order. The key comes from Entropy, so that a guest cannot choose collisions (SipHash-2-4).
 //
 // Open addressing with linear probing and backward-shift deletion, at most half full, sized once.
 #pragma once

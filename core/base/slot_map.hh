@@ -1,6 +1,7 @@
 // A fixed table of slots, lowest free slot first, scanned in slot order. A slot is named together
 // with its generation, so that an event for a slot's former tenant is told from one for the present
-// tenant. Memory is taken in chunks as slots are first used and kept: no allocation in steady state.
+// tenant. Memory is taken in chunks as slots are first used and kept: no allocation in steady
+// state.
 #pragma once
 
 #include <memory>

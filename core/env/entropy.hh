@@ -8,7 +8,8 @@ namespace dashi {
 class Entropy {
  public:
   virtual ~Entropy() = default;
-  virtual uint64_t next_u64() = 0;  // uniform; cryptographic in production, seeded in the laboratory
+  virtual uint64_t
+  next_u64() = 0;  // uniform; cryptographic in production, seeded in the laboratory
 };
 
 }  // namespace dashi

@@ -16,10 +16,10 @@ struct GuestFrame {
 };
 
 struct LinkLimits {
-  uint32_t mtu = 1500;             // bytes of IP packet
-  uint32_t gso_bytes_max = 0;      // bytes of IP packet in a GSO frame; 0 = no TCP GSO
-  bool checksum_offload = false;   // frames may leave with csum_partial
-  bool udp_gso = false;            // kUdp super-frames towards the guest
+  uint32_t mtu = 1500;            // bytes of IP packet
+  uint32_t gso_bytes_max = 0;     // bytes of IP packet in a GSO frame; 0 = no TCP GSO
+  bool checksum_offload = false;  // frames may leave with csum_partial
+  bool udp_gso = false;           // kUdp super-frames towards the guest
 };
 
 // Room for one frame. `head` has at least 128 contiguous bytes (or the whole frame, if shorter).

@@ -1,14 +1,17 @@
-// The host's sockets as the core sees them. Implemented in memory (sim), over ns-3 (sim/ns3) and over
-// Linux (core/linux); one conformance suite holds all three to this contract:
+// The host's sockets as the core sees them. Implemented in memory (sim), over ns-3 (sim/ns3) and
+// over Linux (core/linux); one conformance suite holds all three to this contract:
 //
 // - Nothing blocks and nothing calls back. Events are queued by the implementation and delivered by
 //   the driver through Nat::handle_sockets.
-// - Errors are kWouldBlock or terminal. The implementation latches the first terminal error, from any
+// - Errors are kWouldBlock or terminal. The implementation latches the first terminal error, from
+// any
 //   call or event, and returns it for ever after: an abort never looks like a FIN.
-// - Readiness events are edges: kReadable after an arrival, kWritable after a write that fell short.
+// - Readiness events are edges: kReadable after an arrival, kWritable after a write that fell
+// short.
 //   The core remembers them until kWouldBlock.
 // - peek, write and consume are synchronous.
-// - The core closes a stream only when everything peeked was consumed and EOF or abort followed, else
+// - The core closes a stream only when everything peeked was consumed and EOF or abort followed,
+// else
 //   it calls abort(): closing over unread bytes would send RST and could lose uplink data.
 #pragma once
 
@@ -24,33 +27,33 @@
 namespace dashi {
 
 enum class SocketError : uint8_t {
-  kWouldBlock,           // try again after the matching edge
-  kRefused,              // the peer answered RST, or port unreachable
-  kReset,                // RST, or an abort by the peer
+  kWouldBlock,  // try again after the matching edge
+  kRefused,     // the peer answered RST, or port unreachable
+  kReset,       // RST, or an abort by the peer
   kTimedOut,
   kHostUnreachable,
   kNetworkUnreachable,
   kTtlExceeded,
-  kAccessDenied,         // EACCES, EPERM
-  kTooManySockets,       // EMFILE, ENFILE: our own limit
-  kNoBuffers,            // ENOBUFS, ENOMEM
-  kMessageTooLong,       // EMSGSIZE
+  kAccessDenied,    // EACCES, EPERM
+  kTooManySockets,  // EMFILE, ENFILE: our own limit
+  kNoBuffers,       // ENOBUFS, ENOMEM
+  kMessageTooLong,  // EMSGSIZE
   kAddressInUse,
   kAddressNotAvailable,
-  kClosed,               // EPIPE: written after shutdown_write
+  kClosed,  // EPIPE: written after shutdown_write
   kNotSupported,
   kOther,
 };
 
-// What the host's network said about a flow. `quoted` is the start of the datagram that caused it (its
-// transport payload), borrowed until the handler returns.
+// What the host's network said about a flow. `quoted` is the start of the datagram that caused it
+// (its transport payload), borrowed until the handler returns.
 struct NetError {
   SocketError error = SocketError::kOther;
-  uint8_t icmp_type = 0;     // 0 with icmp_code 0: no ICMP message was seen
+  uint8_t icmp_type = 0;  // 0 with icmp_code 0: no ICMP message was seen
   uint8_t icmp_code = 0;
-  uint32_t mtu = 0;          // bytes; set for packet too big
-  IpAddress reporter;        // who sent the ICMP message; unspecified if unknown
-  Endpoint original_remote;  // whom the datagram was for
+  uint32_t mtu = 0;            // bytes; set for packet too big
+  IpAddress reporter;          // who sent the ICMP message; unspecified if unknown
+  Endpoint original_remote;    // whom the datagram was for
   uint16_t echo_sequence = 0;  // for EchoSocket: the request's sequence number
   Bytes quoted;
 };
@@ -116,7 +119,7 @@ class Listener {
 
 struct OutDatagram {
   Endpoint remote;
-  IpAddress local;           // source address to answer from; unspecified = the host chooses
+  IpAddress local;  // source address to answer from; unspecified = the host chooses
   Bytes payload;
   uint16_t segment_size = 0;  // bytes; not 0: payload is a row of datagrams of this size (USO)
   uint8_t ttl = 0;            // 0 = the host's default
@@ -130,8 +133,8 @@ struct InDatagram {
   bool truncated = false;     // the datagram was longer than buffer
   uint16_t segment_size = 0;  // bytes; not 0: a row of datagrams of this size (GRO)
   Endpoint remote;
-  Endpoint local;             // the address it was sent to; unspecified address if unknown
-  uint8_t ttl = 0;            // 0 = unknown
+  Endpoint local;   // the address it was sent to; unspecified address if unknown
+  uint8_t ttl = 0;  // 0 = unknown
   uint8_t tos = 0;
 };
 
@@ -140,8 +143,8 @@ class DatagramSocket {
   virtual ~DatagramSocket() = default;
   // The number taken from the front, or the error that stopped the first.
   virtual Result<size_t, SocketError> send(std::span<const OutDatagram> datagrams) = 0;
-  // The number filled from the front, at least 1, or kWouldBlock. An ICMP error is an event, never a
-  // result: it does not end the socket.
+  // The number filled from the front, at least 1, or kWouldBlock. An ICMP error is an event, never
+  // a result: it does not end the socket.
   virtual Result<size_t, SocketError> receive(std::span<InDatagram> datagrams) = 0;
   virtual Endpoint local() const = 0;
 };
@@ -184,13 +187,14 @@ class Sockets {
  public:
   virtual ~Sockets() = default;
   // Success means "begun": kConnected or kConnectFailed follows, never before the call returns.
-  virtual Result<std::unique_ptr<StreamSocket>, SocketError> connect(
-      const Endpoint& remote, const ConnectOptions& options, FlowId id) = 0;
+  virtual Result<std::unique_ptr<StreamSocket>, SocketError> connect(const Endpoint& remote,
+                                                                     const ConnectOptions& options,
+                                                                     FlowId id) = 0;
   virtual Result<std::unique_ptr<Listener>, SocketError> listen(const Endpoint& local,
                                                                 FlowId id) = 0;
   // `local` with an unspecified address and port 0 is a fresh socket of that family.
-  virtual Result<std::unique_ptr<DatagramSocket>, SocketError> open_datagram(
-      const Endpoint& local, FlowId id) = 0;
+  virtual Result<std::unique_ptr<DatagramSocket>, SocketError> open_datagram(const Endpoint& local,
+                                                                             FlowId id) = 0;
   virtual Result<std::unique_ptr<EchoSocket>, SocketError> open_echo(Family family, FlowId id) = 0;
 
   // The live socket of a saved flow; null where there is none or the implementation keeps none.

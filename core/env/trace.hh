@@ -1,5 +1,5 @@
-// What the core says about itself while it runs: drops, state changes, timers. For digests, captures
-// and people; it must not steer anything.
+// What the core says about itself while it runs: drops, state changes, timers. For digests,
+// captures and people; it must not steer anything.
 #pragma once
 
 #include "core/base/bytes.hh"

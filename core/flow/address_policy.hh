@@ -1,6 +1,6 @@
-// Where a guest's destination may lead. Denied unless opened: host loopback, link-local, metadata and
-// unspecified addresses, also in IPv4-mapped (RFC 4291 2.5.5.2), 6to4 (RFC 3056) and NAT64 (RFC 6052)
-// form. The gateway's own addresses lead to host loopback on the ports that are opened.
+// Where a guest's destination may lead. Denied unless opened: host loopback, link-local, metadata
+// and unspecified addresses, also in IPv4-mapped (RFC 4291 2.5.5.2), 6to4 (RFC 3056) and NAT64 (RFC
+// 6052) form. The gateway's own addresses lead to host loopback on the ports that are opened.
 #pragma once
 
 #include <vector>
@@ -16,8 +16,8 @@ struct PortRange {
 };
 
 struct AddressPolicyConfig {
-  bool host_loopback = false;              // gateway addresses -> 127.0.0.1, ::1
-  std::vector<PortRange> loopback_ports;   // empty: every port
+  bool host_loopback = false;             // gateway addresses -> 127.0.0.1, ::1
+  std::vector<PortRange> loopback_ports;  // empty: every port
 };
 
 struct Destination {

@@ -1,5 +1,5 @@
-// What happened, counted. Drops by reason, and traffic by protocol. Plain numbers: a driver may read
-// them at any time, nothing in the core depends on them.
+// What happened, counted. Drops by reason, and traffic by protocol. Plain numbers: a driver may
+// read them at any time, nothing in the core depends on them.
 #pragma once
 
 #include <array>
@@ -10,56 +10,56 @@
 
 namespace dashi {
 
-#define DASHI_COUNTERS(X)                                       \
-  X(kGuestFramesIn, "guest-frames-in")                          \
-  X(kGuestBytesIn, "guest-bytes-in")                            \
-  X(kGuestFramesOut, "guest-frames-out")                        \
-  X(kGuestBytesOut, "guest-bytes-out")                          \
-  X(kGuestLinkFull, "guest-link-full")                          \
-  X(kArpReplies, "arp-replies")                                 \
-  X(kNdpReplies, "ndp-replies")                                 \
-  X(kRouterAdvertisements, "router-advertisements")             \
-  X(kDhcpv4Replies, "dhcpv4-replies")                           \
-  X(kDhcpv6Replies, "dhcpv6-replies")                           \
-  X(kIcmpErrorsSent, "icmp-errors-sent")                        \
-  X(kIcmpErrorsLimited, "icmp-errors-limited")                  \
-  X(kEchoRequests, "echo-requests")                             \
-  X(kEchoReplies, "echo-replies")                               \
-  X(kEchoOpened, "echo-ids-opened")                             \
-  X(kEchoLimit, "echo-limit")                                   \
-  X(kUdpOut, "udp-datagrams-out")                               \
-  X(kUdpIn, "udp-datagrams-in")                                 \
-  X(kUdpOpened, "udp-endpoints-opened")                         \
-  X(kUdpExpired, "udp-endpoints-expired")                       \
-  X(kUdpFiltered, "udp-filtered")                               \
-  X(kUdpLimit, "udp-limit")                                     \
-  X(kTcpOpened, "tcp-opened")                                   \
-  X(kTcpAccepted, "tcp-accepted")                               \
-  X(kTcpClosed, "tcp-closed")                                   \
-  X(kTcpConnectFailed, "tcp-connect-failed")                    \
-  X(kTcpLimit, "tcp-limit")                                     \
-  X(kTcpTimeWaitEvicted, "tcp-time-wait-evicted")               \
-  X(kTcpBytesUp, "tcp-bytes-up")                                \
-  X(kTcpBytesDown, "tcp-bytes-down")                            \
-  X(kTcpSegmentsRetransmitted, "tcp-segments-retransmitted")    \
-  X(kTcpTimeouts, "tcp-timeouts")                               \
-  X(kTcpFastRetransmits, "tcp-fast-retransmits")                \
-  X(kTcpZeroWindowProbes, "tcp-zero-window-probes")             \
-  X(kTcpChallengeAcks, "tcp-challenge-acks")                    \
-  X(kTcpChallengeAcksLimited, "tcp-challenge-acks-limited")     \
-  X(kTcpResetsSent, "tcp-resets-sent")                          \
-  X(kTcpResetsLimited, "tcp-resets-limited")                    \
-  X(kTcpResetsReceived, "tcp-resets-received")                  \
-  X(kTcpReassemblyFull, "tcp-reassembly-full")                  \
-  X(kDnsQueriesUdp, "dns-queries-udp")                          \
-  X(kDnsQueriesTcp, "dns-queries-tcp")                          \
-  X(kDnsAnswers, "dns-answers")                                 \
-  X(kDnsStaticAnswers, "dns-static-answers")                    \
-  X(kDnsFailovers, "dns-failovers")                             \
-  X(kDnsServfails, "dns-servfails")                             \
-  X(kDnsTruncated, "dns-truncated")                             \
-  X(kDnsMismatched, "dns-answers-mismatched")                   \
-  X(kDnsLimit, "dns-limit")                                     \
+#define DASHI_COUNTERS(X)                                    \
+  X(kGuestFramesIn, "guest-frames-in")                       \
+  X(kGuestBytesIn, "guest-bytes-in")                         \
+  X(kGuestFramesOut, "guest-frames-out")                     \
+  X(kGuestBytesOut, "guest-bytes-out")                       \
+  X(kGuestLinkFull, "guest-link-full")                       \
+  X(kArpReplies, "arp-replies")                              \
+  X(kNdpReplies, "ndp-replies")                              \
+  X(kRouterAdvertisements, "router-advertisements")          \
+  X(kDhcpv4Replies, "dhcpv4-replies")                        \
+  X(kDhcpv6Replies, "dhcpv6-replies")                        \
+  X(kIcmpErrorsSent, "icmp-errors-sent")                     \
+  X(kIcmpErrorsLimited, "icmp-errors-limited")               \
+  X(kEchoRequests, "echo-requests")                          \
+  X(kEchoReplies, "echo-replies")                            \
+  X(kEchoOpened, "echo-ids-opened")                          \
+  X(kEchoLimit, "echo-limit")                                \
+  X(kUdpOut, "udp-datagrams-out")                            \
+  X(kUdpIn, "udp-datagrams-in")                              \
+  X(kUdpOpened, "udp-endpoints-opened")                      \
+  X(kUdpExpired, "udp-endpoints-expired")                    \
+  X(kUdpFiltered, "udp-filtered")                            \
+  X(kUdpLimit, "udp-limit")                                  \
+  X(kTcpOpened, "tcp-opened")                                \
+  X(kTcpAccepted, "tcp-accepted")                            \
+  X(kTcpClosed, "tcp-closed")                                \
+  X(kTcpConnectFailed, "tcp-connect-failed")                 \
+  X(kTcpLimit, "tcp-limit")                                  \
+  X(kTcpTimeWaitEvicted, "tcp-time-wait-evicted")            \
+  X(kTcpBytesUp, "tcp-bytes-up")                             \
+  X(kTcpBytesDown, "tcp-bytes-down")                         \
+  X(kTcpSegmentsRetransmitted, "tcp-segments-retransmitted") \
+  X(kTcpTimeouts, "tcp-timeouts")                            \
+  X(kTcpFastRetransmits, "tcp-fast-retransmits")             \
+  X(kTcpZeroWindowProbes, "tcp-zero-window-probes")          \
+  X(kTcpChallengeAcks, "tcp-challenge-acks")                 \
+  X(kTcpChallengeAcksLimited, "tcp-challenge-acks-limited")  \
+  X(kTcpResetsSent, "tcp-resets-sent")                       \
+  X(kTcpResetsLimited, "tcp-resets-limited")                 \
+  X(kTcpResetsReceived, "tcp-resets-received")               \
+  X(kTcpReassemblyFull, "tcp-reassembly-full")               \
+  X(kDnsQueriesUdp, "dns-queries-udp")                       \
+  X(kDnsQueriesTcp, "dns-queries-tcp")                       \
+  X(kDnsAnswers, "dns-answers")                              \
+  X(kDnsStaticAnswers, "dns-static-answers")                 \
+  X(kDnsFailovers, "dns-failovers")                          \
+  X(kDnsServfails, "dns-servfails")                          \
+  X(kDnsTruncated, "dns-truncated")                          \
+  X(kDnsMismatched, "dns-answers-mismatched")                \
+  X(kDnsLimit, "dns-limit")                                  \
   X(kSocketEventsStale, "socket-events-stale")
 
 enum class Counter : uint8_t {

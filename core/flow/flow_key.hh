@@ -5,7 +5,8 @@
 
 namespace dashi {
 
-// Free of padding, so that it can be hashed as bytes. `remote` is the other end as the guest sees it.
+// Free of padding, so that it can be hashed as bytes. `remote` is the other end as the guest sees
+// it.
 struct FlowKey {
   Ipv6Address guest_address;
   Ipv6Address remote_address;

@@ -1,5 +1,5 @@
-// Frames towards the guest: Ethernet and IP headers, checksums, offload fields. Every frame the core
-// sends goes through here, so that addressing and checksums are right in one place.
+// Frames towards the guest: Ethernet and IP headers, checksums, offload fields. Every frame the
+// core sends goes through here, so that addressing and checksums are right in one place.
 //
 // A frame that could not be reserved counts as lost on the wire (Counter::kGuestLinkFull): callers
 // that keep state for a frame advance it only when told `true`.
@@ -36,8 +36,9 @@ class FrameWriter {
   bool send_ethernet(const MacAddress& destination, EtherType type, Bytes payload);
 
   // One IP packet of at most MTU bytes: `header` is the whole transport header with its checksum
-  // field (2 bytes at `checksum_offset` of it) zero, `payload` what follows. The checksum is computed
-  // over the pseudo-header where the protocol has one (TCP, UDP, ICMPv6). kNoChecksum: none.
+  // field (2 bytes at `checksum_offset` of it) zero, `payload` what follows. The checksum is
+  // computed over the pseudo-header where the protocol has one (TCP, UDP, ICMPv6). kNoChecksum:
+  // none.
   static constexpr size_t kNoChecksum = ~size_t{0};
   bool send_ip(const IpOut& ip, Bytes header, Bytes payload, size_t checksum_offset);
 

@@ -25,16 +25,18 @@ class Guest {
 
   // The configured MAC, else the first unicast source since link start.
   Result<Done, DropReason> check_mac(const MacAddress& source);
-  // A host of the subnet but the gateway; link-local or in the prefix, at most v6_limit at once (one
-  // unused for kAddressIdle gives way).
+  // A host of the subnet but the gateway; link-local or in the prefix, at most v6_limit at once
+  // (one unused for kAddressIdle gives way).
   Result<Done, DropReason> check_source(Instant now, const IpAddress& source);
+  // Where a forwarded IPv6 port leads by default: the address of the prefix last used.
+  std::optional<Ipv6Address> forward_target_v6() const;
   // Link restart: a learned MAC and learned addresses are forgotten.
   void restart();
 
   template <typename Archive>
   friend void archive(Archive& ar, Guest& g) {
-    ar(g.mac_, g.count_);
-    if (g.count_ > g.v6_.size()) g.count_ = 0;
+    ar(g.mac_, g.count_, g.last_hit_);
+    if (g.count_ > g.v6_.size() || g.last_hit_ >= g.v6_.size()) g.restart();
     for (uint32_t i = 0; i < g.count_; ++i) ar(g.v6_[i].address, g.v6_[i].last_seen);
   }
 
@@ -45,11 +47,14 @@ class Guest {
     Instant last_seen;
   };
 
+  Result<Done, DropReason> check_v6(Instant now, const Ipv6Address& source);
+
   const Topology& topology_;
   uint32_t v6_limit_;
   std::optional<MacAddress> mac_;
   std::array<Learned, 64> v6_{};  // the first count_ are set
   uint32_t count_ = 0;
+  uint32_t last_hit_ = 0;  // index in v6_ of the address seen last
 };
 
 }  // namespace dashi

@@ -10,13 +10,13 @@ namespace dashi {
 
 // What is reported, in a form that both families have a code for.
 enum class IcmpReport : uint8_t {
-  kNetworkUnreachable,    // 3/0, v6 1/0
-  kHostUnreachable,       // 3/1, v6 1/3
-  kPortUnreachable,       // 3/3, v6 1/4
-  kProtocolUnreachable,   // 3/2, v6 4/1 with a pointer to the Next Header byte
-  kAdminProhibited,       // 3/13, v6 1/1
-  kTimeExceeded,          // 11/0, v6 3/0
-  kPacketTooBig,          // 3/4 with the MTU, v6 2/0
+  kNetworkUnreachable,   // 3/0, v6 1/0
+  kHostUnreachable,      // 3/1, v6 1/3
+  kPortUnreachable,      // 3/3, v6 1/4
+  kProtocolUnreachable,  // 3/2, v6 4/1 with a pointer to the Next Header byte
+  kAdminProhibited,      // 3/13, v6 1/1
+  kTimeExceeded,         // 11/0, v6 3/0
+  kPacketTooBig,         // 3/4 with the MTU, v6 2/0
 };
 
 class IcmpErrors {
@@ -25,8 +25,8 @@ class IcmpErrors {
 
   // About a guest's packet, from the gateway.
   void report(Instant now, IcmpReport what, const Packet& about, uint32_t mtu);
-  // About a packet sent earlier, from whoever reported it (unspecified: the gateway). `quoted` is the
-  // guest's IP packet from its IP header on: as much as is quoted.
+  // About a packet sent earlier, from whoever reported it (unspecified: the gateway). `quoted` is
+  // the guest's IP packet from its IP header on: as much as is quoted.
   void relay(Instant now, IcmpReport what, const IpAddress& reporter, const IpAddress& guest,
              Bytes quoted, uint32_t mtu);
   // The same with the ICMP type and code of the guest's family as the network gave them.

@@ -12,10 +12,10 @@ struct Limits {
   uint32_t tcp_connects_pending = 1024;
   uint32_t tcp_time_wait = 16384;
   uint32_t tcp_forwards = 64;
-  uint32_t tcp_reassembly_gaps = 64;               // out-of-order ranges a connection
-  size_t tcp_uplink_bytes_each = size_t{1} << 20;  // held for the host by one connection
+  uint32_t tcp_reassembly_gaps = 64;                 // out-of-order ranges a connection
+  size_t tcp_uplink_bytes_each = size_t{1} << 20;    // held for the host by one connection
   size_t tcp_uplink_bytes_total = size_t{64} << 20;  // held for the host by all
-  uint32_t tcp_failures_remembered = 1024;         // connect failures kept for 1 s
+  uint32_t tcp_failures_remembered = 1024;           // connect failures kept for 1 s
   uint32_t udp_endpoints = 2048;
   uint32_t udp_forwards = 64;
   uint32_t echo_ids = 256;

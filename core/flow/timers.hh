@@ -1,6 +1,6 @@
 // One proxy's deadlines: at most one entry a slot, totally ordered by (deadline, slot). Entries are
-// lazy: a deadline that moved later leaves its entry alone, and when the entry comes up the owner says
-// what the deadline really is. So an ACK costs nothing here.
+// lazy: a deadline that moved later leaves its entry alone, and when the entry comes up the owner
+// says what the deadline really is. So an ACK costs nothing here.
 //
 // An indexed 4-ary heap: set, clear and pop in O(log n), no allocation after construction grew it.
 #pragma once

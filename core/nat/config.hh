@@ -31,7 +31,7 @@ enum class ForwardProtocol : uint8_t { kTcp, kUdp };
 // for IPv6, the address of the prefix last used by the guest, unless `guest` names one.
 struct Forward {
   ForwardProtocol protocol{};
-  Endpoint host;                   // where the host listens; port 0 lets it choose
+  Endpoint host;  // where the host listens; port 0 lets it choose
   Port guest_port;
   std::optional<IpAddress> guest;  // absent: as above
 };

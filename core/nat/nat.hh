@@ -34,17 +34,21 @@ class Nat {
   void handle_timers(Instant now);
   void flush(Instant now);  // work that waited for the end of the turn, then GuestLink::flush
 
-  // When to come back at the latest: `now` while work remains, empty when there is nothing to wait for.
+  // When to come back at the latest: `now` while work remains, empty when there is nothing to wait
+  // for.
   std::optional<Instant> next_deadline() const;
 
   // --- Commands ---
   // Listens on the host and forwards to the guest's address and port. Gives the host endpoint, with
-  // the port the host chose if 0 was asked for; kAddressInUse if it is taken, kTooManySockets at the limit.
+  // the port the host chose if 0 was asked for; kAddressInUse if it is taken, kTooManySockets at
+  // the limit.
   Result<Endpoint, SocketError> add_forward(Instant now, const Forward& forward);
-  Result<Done, SocketError> remove_forward(Instant now, ForwardProtocol protocol, const Endpoint& host);
+  Result<Done, SocketError> remove_forward(Instant now, ForwardProtocol protocol,
+                                           const Endpoint& host);
   void set_resolvers(Instant now, std::span<const Endpoint> resolvers);
   // A static record at the gateway's DNS; replaces the name's records of that family.
-  Result<Done, DnsRecordError> set_record(const std::string& name, std::span<const IpAddress> addresses);
+  Result<Done, DnsRecordError> set_record(const std::string& name,
+                                          std::span<const IpAddress> addresses);
   void remove_record(const std::string& name);
   // Whether the host has a default IPv6 route: the RA's router lifetime follows it.
   void set_host_ipv6(Instant now, bool has_default_route);

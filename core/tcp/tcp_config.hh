@@ -8,24 +8,24 @@
 namespace dashi {
 
 struct TcpConfig {
-  uint16_t mss = 0;                    // announced to the guest; 0 = MTU - headers
-  uint8_t window_scale = 7;            // our receive shift, 0..14 (RFC 7323 2.2)
-  uint32_t window = 1u << 20;          // most we let the guest have in flight; <= limits' each
+  uint16_t mss = 0;                       // announced to the guest; 0 = MTU - headers
+  uint8_t window_scale = 7;               // our receive shift, 0..14 (RFC 7323 2.2)
+  uint32_t window = 1u << 20;             // most we let the guest have in flight; <= limits' each
   uint32_t initial_window_segments = 10;  // RFC 6928
-  Duration rto_initial = 1s;           // RFC 6298 2.1
-  Duration rto_min = 200ms;            // RFC 6298 2.4 says 1 s; Linux and we say 200 ms
-  Duration rto_max = 60s;              // RFC 6298 2.5
-  Duration delayed_ack = 40ms;         // RFC 9293 MUST-58: below 500 ms
-  Duration time_wait = 60s;            // 2 MSL
-  Duration fin_wait_2 = 60s;           // guest never sends its FIN after ours, host side gone
-  Duration half_open = 75s;            // SYN-ACK or SYN unanswered
-  Duration connect_timeout = 130s;     // the host's connect took too long
-  Duration failure_memory = 1s;        // a retransmitted SYN gets the same answer
-  Duration keep_alive_idle = 2h;       // RFC 9293 MUST-28
+  Duration rto_initial = 1s;              // RFC 6298 2.1
+  Duration rto_min = 200ms;               // RFC 6298 2.4 says 1 s; Linux and we say 200 ms
+  Duration rto_max = 60s;                 // RFC 6298 2.5
+  Duration delayed_ack = 40ms;            // RFC 9293 MUST-58: below 500 ms
+  Duration time_wait = 60s;               // 2 MSL
+  Duration fin_wait_2 = 60s;              // guest never sends its FIN after ours, host side gone
+  Duration half_open = 75s;               // SYN-ACK or SYN unanswered
+  Duration connect_timeout = 130s;        // the host's connect took too long
+  Duration failure_memory = 1s;           // a retransmitted SYN gets the same answer
+  Duration keep_alive_idle = 2h;          // RFC 9293 MUST-28
   Duration keep_alive_interval = 75s;
   uint8_t keep_alive_probes = 9;
-  uint8_t syn_retries = 6;             // SYN and SYN-ACK
-  uint8_t data_retries = 15;           // RFC 9293 3.8.3 R2
+  uint8_t syn_retries = 6;    // SYN and SYN-ACK
+  uint8_t data_retries = 15;  // RFC 9293 3.8.3 R2
 };
 
 }  // namespace dashi

@@ -1,0 +1,80 @@
+#include "core/flow/address_policy.hh"
+
+#include <algorithm>
+#include <optional>
+
+namespace dashi {
+namespace {
+
+bool is_denied(Ipv4Address a) {
+  return a.bytes[0] == 0 || a.is_loopback() || a.is_link_local() || a.bytes[0] >= 240;
+}
+
+bool has_prefix(const Ipv6Address& a, std::initializer_list<uint8_t> prefix) {
+  return std::equal(prefix.begin(), prefix.end(), a.bytes.begin());
+}
+
+Ipv4Address v4_at(const Ipv6Address& a, size_t offset) {
+  return {{a.bytes[offset], a.bytes[offset + 1], a.bytes[offset + 2], a.bytes[offset + 3]}};
+}
+
+// The IPv4 address that an IPv6 address stands for, if it is of a form that carries one.
+std::optional<Ipv4Address> embedded_v4(const Ipv6Address& a) {
+  if (has_prefix(a, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff})) return v4_at(a, 12);  // mapped
+  if (has_prefix(a, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})) return v4_at(a, 12);        // compatible
+  if (has_prefix(a, {0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0})) return v4_at(a, 12);  // RFC 2765
+  if (has_prefix(a, {0x20, 0x02})) return v4_at(a, 2);                                 // 6to4
+  if (has_prefix(a, {0x00, 0x64, 0xff, 0x9b})) return v4_at(a, 12);  // NAT64, RFC 8215
+  return std::nullopt;
+}
+
+bool is_denied(const Ipv6Address& a) {
+  if (a.is_unspecified() || a.is_loopback() || a.is_link_local()) return true;
+  if (has_prefix(a, {0xfe}) && (a.bytes[1] & 0xc0) == 0xc0) return true;  // site-local, RFC 3879
+  // The metadata service of a well-known cloud; it has no IPv4 form.
+  if (has_prefix(a, {0xfd, 0x00, 0x0e, 0xc2})) return true;
+  const std::optional<Ipv4Address> v4 = embedded_v4(a);
+  return v4.has_value() && (is_denied(*v4) || v4->is_multicast());
+}
+
+Ipv6Address loopback_v6() {
+  Ipv6Address one;
+  one.bytes[15] = 1;
+  return one;
+}
+
+}  // namespace
+
+Destination AddressPolicy::resolve(const IpAddress& destination) const {
+  using Verdict = Destination::Verdict;
+  if (destination.is_multicast()) return {Verdict::kMulticast, {}};
+  if (destination.is_v4() &&
+      (destination.v4().is_broadcast() || destination.v4() == topology_.subnet.broadcast())) {
+    return {Verdict::kBroadcast, {}};
+  }
+  if (topology_.is_gateway(destination)) return {Verdict::kGateway, {}};
+  const bool denied =
+      destination.is_v4() ? is_denied(destination.v4()) : is_denied(destination.v6());
+  if (denied) return {Verdict::kDenied, {}};
+  if (topology_.is_on_link(destination)) return {Verdict::kUnreachable, {}};
+  return {Verdict::kForward, {destination, {}}};
+}
+
+Destination AddressPolicy::resolve(const Endpoint& destination) const {
+  Destination result = resolve(destination.address);
+  result.remote.port = destination.port;
+  if (result.verdict != Destination::Verdict::kGateway || !config_.host_loopback) return result;
+  const bool opened =
+      config_.loopback_ports.empty() ||
+      std::any_of(config_.loopback_ports.begin(), config_.loopback_ports.end(),
+                  [&](const PortRange& range) {
+                    return range.first <= destination.port && destination.port <= range.last;
+                  });
+  if (!opened) return result;
+  result.verdict = Destination::Verdict::kForward;
+  result.remote.address = destination.address.is_v4() ? IpAddress(Ipv4Address{{127, 0, 0, 1}})
+                                                      : IpAddress(loopback_v6());
+  return result;
+}
+
+}  // namespace dashi

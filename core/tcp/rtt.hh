@@ -1,0 +1,36 @@
+// The retransmission timeout (RFC 6298), in integer nanoseconds. Karn's rule is the caller's: only
+// segments sent once are sampled.
+#pragma once
+
+#include "core/base/time.hh"
+#include "core/tcp/tcp_config.hh"
+
+namespace dashi {
+
+class RttEstimator {
+ public:
+  explicit RttEstimator(const TcpConfig& config) : rto_(config.rto_initial) {}
+
+  void sample(const TcpConfig& config, Duration rtt);
+  void back_off(const TcpConfig& config);  // RFC 6298 5.5
+  // New data was acknowledged: the back-off ends, the estimate stays.
+  void settle(const TcpConfig& config);
+
+  Duration rto() const { return rto_; }
+  Duration smoothed() const { return srtt_; }  // 0 before the first sample
+
+  template <typename Archive>
+  friend void archive(Archive& ar, RttEstimator& r) {
+    ar(r.srtt_, r.rttvar_, r.rto_, r.backed_off_);
+  }
+
+ private:
+  void compute(const TcpConfig& config);
+
+  Duration srtt_{0};
+  Duration rttvar_{0};
+  Duration rto_;
+  bool backed_off_ = false;
+};
+
+}  // namespace dashi
