@@ -28,6 +28,13 @@ class Guest {
   // A host of the subnet but the gateway; link-local or in the prefix, at most v6_limit at once
   // (one unused for kAddressIdle gives way).
   Result<Done, DropReason> check_source(Instant now, const IpAddress& source);
+  // Whether the guest was seen to send from this address.
+  bool uses(const Ipv6Address& address) const {
+    for (uint32_t i = 0; i < count_; ++i) {
+      if (v6_[i].address == address) return true;
+    }
+    return false;
+  }
   // Where a forwarded IPv6 port leads by default: the address of the prefix last used.
   std::optional<Ipv6Address> forward_target_v6() const;
   // Link restart: a learned MAC and learned addresses are forgotten.
