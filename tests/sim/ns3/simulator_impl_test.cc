@@ -61,6 +61,8 @@ void on_writable(ns3::Ptr<ns3::Socket> socket, uint32_t room) {
   if (room >= 1000) socket->Send(ns3::Create<ns3::Packet>(1000));
 }
 
+void connect(ns3::Ptr<ns3::Socket> socket, ns3::Address to) { socket->Connect(to); }
+
 // Five TCP flows over one lossy bottleneck, with cancelled timers, losses and equal instants enough.
 void build() {
   ns3::Ipv4AddressGenerator::Reset();
@@ -85,17 +87,16 @@ void build() {
     devices.Get(i)->TraceConnectWithoutContext("MacRx", ns3::MakeCallback(&on_arrival));
   }
   for (uint16_t port = 1; port <= 5; ++port) {
-    auto server =
-        ns3::Socket::CreateSocket(nodes.Get(1), ns3::TcpSocketFactory::GetTypeId());
+    auto server = ns3::Socket::CreateSocket(nodes.Get(1), ns3::TcpSocketFactory::GetTypeId());
     server->Bind(ns3::InetSocketAddress(ns3::Ipv4Address::GetAny(), port));
     server->Listen();
     server->SetAcceptCallback(
         ns3::MakeNullCallback<bool, ns3::Ptr<ns3::Socket>, const ns3::Address&>(),
         ns3::MakeCallback(&on_accepted));
-    auto client =
-        ns3::Socket::CreateSocket(nodes.Get(0), ns3::TcpSocketFactory::GetTypeId());
+    auto client = ns3::Socket::CreateSocket(nodes.Get(0), ns3::TcpSocketFactory::GetTypeId());
     client->SetSendCallback(ns3::MakeCallback(&on_writable));
-    client->Connect(ns3::InetSocketAddress(interfaces.GetAddress(1), port));
+    const ns3::Address server_address = ns3::InetSocketAddress(interfaces.GetAddress(1), port);
+    ns3::Simulator::Schedule(ns3::MilliSeconds(1), &connect, client, server_address);
   }
   ns3::Simulator::Stop(ns3::Seconds(5));
 }
