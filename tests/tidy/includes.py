@@ -75,6 +75,7 @@ RULES: dict[str, Rule] = {
     "tests/fuzz": Rule(("",), foreign=("",)),
     "tests/core/linux": Rule(("",), foreign=("",)),
     "tests/sim/ns3": Rule(("",), foreign=(*_TEST_LIBRARIES, "ns3/")),
+    "tests/pcap": Rule(("",), foreign=("",)),
     "tests/support": Rule(("",), foreign=("",)),
 }
 
