@@ -21,10 +21,10 @@ enum class DnsRecordError : uint8_t { kNameNotValid, kTooManyRecords };
 struct DnsConfig {
   std::vector<Endpoint> resolvers;  // upstream, in order of preference; changed by set_resolvers
   std::vector<DnsRecord> records;
-  uint32_t record_ttl = 60;         // seconds
-  Duration try_timeout = 2s;        // then the next server
-  uint8_t rounds = 2;               // times through the list of servers before SERVFAIL
-  Duration tcp_idle = 30s;          // a guest's DNS-over-TCP connection without a query (RFC 7766 6.2.3)
+  uint32_t record_ttl = 60;   // seconds
+  Duration try_timeout = 2s;  // then the next server
+  uint8_t rounds = 2;         // times through the list of servers before SERVFAIL
+  Duration tcp_idle = 30s;    // a guest's DNS-over-TCP connection without a query (RFC 7766 6.2.3)
 };
 
 }  // namespace dashi

@@ -57,9 +57,9 @@ class Writer {
 DnsHeader reply_header(const DnsHeader& query, DnsRcode rcode) {
   DnsHeader header;
   header.id = query.id;
-  const uint16_t kept = kDnsOpcodeMask | kDnsRecursionDesired | kDnsCheckingDisabled;
+  const uint16_t kept = kDnsOpcodeMask | kDnsFlagRecursionDesired | kDnsFlagCheckingDisabled;
   header.flags =
-      static_cast<uint16_t>((query.flags & kept) | kDnsResponse | kDnsRecursionAvailable |
+      static_cast<uint16_t>((query.flags & kept) | kDnsFlagResponse | kDnsFlagRecursionAvailable |
                             (static_cast<uint16_t>(rcode) & kDnsRcodeMask));
   return header;
 }
@@ -261,7 +261,7 @@ size_t build_dns_static_answer(MutableBytes to, Bytes query, const DnsQuestion& 
   if (edns && edns->version != 0) return build_dns_error(to, query, DnsRcode::kBadVersion);
   DnsHeader header = reply_header(*asked, DnsRcode::kNoError);
   header.questions = 1;
-  header.flags = static_cast<uint16_t>(header.flags | kDnsAuthoritative);
+  header.flags = static_cast<uint16_t>(header.flags | kDnsFlagAuthoritative);
   Writer writer(to);
   writer.put(query.first(question.end));
   const size_t kept = edns ? kOptBytes : 0;
@@ -271,7 +271,7 @@ size_t build_dns_static_answer(MutableBytes to, Bytes query, const DnsQuestion& 
     if (question.type != type && question.type != kDnsTypeAny) continue;
     const Bytes data = address.bytes();
     if (writer.room() < 2 + kRecordFixedBytes + data.size() + kept) {
-      header.flags = static_cast<uint16_t>(header.flags | kDnsTruncated);
+      header.flags = static_cast<uint16_t>(header.flags | kDnsFlagTruncated);
       break;
     }
     writer.u16(kPointerToQuestion);
@@ -294,7 +294,7 @@ size_t build_dns_truncated(MutableBytes to, Bytes answer) {
   const auto full = dns_header(answer);
   if (!full) return 0;
   DnsHeader header = *full;
-  header.flags = static_cast<uint16_t>(header.flags | kDnsTruncated);
+  header.flags = static_cast<uint16_t>(header.flags | kDnsFlagTruncated);
   header.questions = 0;
   header.answers = 0;
   header.authorities = 0;

@@ -26,13 +26,13 @@ struct DnsHeader {
   uint16_t additionals = 0;
 };
 
-inline constexpr uint16_t kDnsResponse = 0x8000;            // QR
-inline constexpr uint16_t kDnsOpcodeMask = 0x7800;          // 0 = QUERY
-inline constexpr uint16_t kDnsAuthoritative = 0x0400;       // AA
-inline constexpr uint16_t kDnsTruncated = 0x0200;           // TC
-inline constexpr uint16_t kDnsRecursionDesired = 0x0100;    // RD
-inline constexpr uint16_t kDnsRecursionAvailable = 0x0080;  // RA
-inline constexpr uint16_t kDnsCheckingDisabled = 0x0010;    // CD (RFC 4035 3.2.2)
+inline constexpr uint16_t kDnsFlagResponse = 0x8000;            // QR
+inline constexpr uint16_t kDnsOpcodeMask = 0x7800;              // 0 = QUERY
+inline constexpr uint16_t kDnsFlagAuthoritative = 0x0400;       // AA
+inline constexpr uint16_t kDnsFlagTruncated = 0x0200;           // TC
+inline constexpr uint16_t kDnsFlagRecursionDesired = 0x0100;    // RD
+inline constexpr uint16_t kDnsFlagRecursionAvailable = 0x0080;  // RA
+inline constexpr uint16_t kDnsFlagCheckingDisabled = 0x0010;    // CD (RFC 4035 3.2.2)
 inline constexpr uint16_t kDnsRcodeMask = 0x000f;
 
 enum class DnsRcode : uint8_t {
