@@ -37,6 +37,24 @@ uint32_t Timers::pop_due(Instant now) {
   return slot;
 }
 
+void Timers::save(ArchiveWriter& ar) const {
+  auto count = static_cast<uint32_t>(heap_.size());
+  ar(count);
+  for (Entry e : heap_) ar(e.deadline, e.slot);
+}
+
+bool Timers::restore(ArchiveReader& ar) {
+  uint32_t count = 0;
+  ar(count);
+  for (uint32_t i = 0; i < count && ar.ok(); ++i) {
+    Entry e{};
+    ar(e.deadline, e.slot);
+    if (!ar.ok() || e.slot >= position_.size()) return false;
+    arm(e.slot, e.deadline);
+  }
+  return ar.ok();
+}
+
 void Timers::place(size_t i, const Entry& entry) {
   heap_[i] = entry;
   position_[entry.slot] = static_cast<uint32_t>(i);

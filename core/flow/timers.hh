@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "core/base/archive.hh"
 #include "core/base/time.hh"
 
 namespace dashi {
@@ -24,6 +25,11 @@ class Timers {
   Instant next() const { return heap_.empty() ? kNever : heap_.front().deadline; }
   // Takes out the first entry due at `now` and gives its slot, or kNone.
   uint32_t pop_due(Instant now);
+  // Takes out the earliest entry, due or not, and gives its slot, or kNone.
+  uint32_t pop_first() { return pop_due(kNever); }
+
+  void save(ArchiveWriter& ar) const;
+  bool restore(ArchiveReader& ar);
 
  private:
   struct Entry {

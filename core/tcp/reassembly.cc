@@ -124,7 +124,8 @@ void Reassembly::clear() {
 
 void Reassembly::save(ArchiveWriter& ar) const {
   auto count = static_cast<uint32_t>(ranges_.size());
-  ar(count);
+  auto origin = static_cast<uint32_t>(origin_);
+  ar(count, origin);
   for (Range r : ranges_) {
     ar(r);
     for (uint32_t at = r.first; at < r.last;) {
@@ -139,8 +140,10 @@ void Reassembly::save(ArchiveWriter& ar) const {
 
 bool Reassembly::restore(ArchiveReader& ar) {
   uint32_t count = 0;
-  ar(count);
-  if (count > gaps_max_ + 1) return false;
+  uint32_t origin = 0;
+  ar(count, origin);
+  if (count > gaps_max_ + 1 || origin >= kBlock) return false;
+  origin_ = origin;  // so that the blocks lie as they lay, and the pool is as full as it was
   std::vector<uint8_t> scratch(kBlock);
   for (uint32_t i = 0; i < count && ar.ok(); ++i) {
     Range r;

@@ -18,6 +18,7 @@ struct TcpConfig {
   Duration delayed_ack = 40ms;            // RFC 9293 MUST-58: below 500 ms
   Duration time_wait = 60s;               // 2 MSL
   Duration fin_wait_2 = 60s;              // guest never sends its FIN after ours, host side gone
+  Duration linger = 2min;                 // the host takes nothing of what a closed guest left
   Duration half_open = 75s;               // SYN-ACK or SYN unanswered
   Duration connect_timeout = 130s;        // the host's connect took too long
   Duration failure_memory = 1s;           // a retransmitted SYN gets the same answer

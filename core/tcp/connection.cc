@@ -1,0 +1,69 @@
+#include "core/tcp/connection.hh"
+
+#include <algorithm>
+
+namespace dashi {
+
+const char* name_of(TcpState state) {
+  switch (state) {
+    case TcpState::kSynSent:
+      return "SYN-SENT";
+    case TcpState::kSynReceived:
+      return "SYN-RECEIVED";
+    case TcpState::kEstablished:
+      return "ESTABLISHED";
+    case TcpState::kFinWait1:
+      return "FIN-WAIT-1";
+    case TcpState::kFinWait2:
+      return "FIN-WAIT-2";
+    case TcpState::kCloseWait:
+      return "CLOSE-WAIT";
+    case TcpState::kClosing:
+      return "CLOSING";
+    case TcpState::kLastAck:
+      return "LAST-ACK";
+    case TcpState::kTimeWait:
+      return "TIME-WAIT";
+    case TcpState::kClosed:
+      return "CLOSED";
+  }
+  return "?";
+}
+
+TcpState state_of(const Connection& c) {
+  if (c.opening == Opening::kSynSent) return TcpState::kSynSent;
+  if (c.opening != Opening::kDone) return TcpState::kSynReceived;
+  const bool guest_done = c.up.state >= UplinkState::kFinReceived;
+  switch (c.down.state) {
+    case DownlinkState::kOpening:
+    case DownlinkState::kOpen:
+      return guest_done ? TcpState::kCloseWait : TcpState::kEstablished;
+    case DownlinkState::kFinSent:
+      if (!guest_done) return TcpState::kFinWait1;
+      return c.guest_closed_first ? TcpState::kLastAck : TcpState::kClosing;
+    case DownlinkState::kFinAcked:
+      if (!guest_done) return TcpState::kFinWait2;
+      return c.guest_closed_first ? TcpState::kClosed : TcpState::kTimeWait;
+  }
+  return TcpState::kClosed;
+}
+
+namespace {
+
+// RFC 9293 3.8.4. After our FIN was acknowledged the guest may stay silent for as long as it likes,
+// but a vanished one must not: so half-closed connections are probed much sooner.
+Instant keep_alive_deadline(const Connection& c, const TcpConfig& config) {
+  if (c.opening != Opening::kDone || c.detached || c.outstanding() != 0) return kNever;
+  const bool half_closed = state_of(c) == TcpState::kFinWait2;
+  const Duration idle = half_closed ? config.fin_wait_2 : config.keep_alive_idle;
+  return c.last_heard + idle + config.keep_alive_interval * c.keep_alive_probes;
+}
+
+}  // namespace
+
+Instant deadline_of(const Connection& c, const TcpConfig& config) {
+  return std::min({c.down.rto_deadline, c.down.persist_deadline, c.up.ack_deadline,
+                   c.opening_deadline, c.linger_deadline, keep_alive_deadline(c, config)});
+}
+
+}  // namespace dashi

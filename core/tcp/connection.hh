@@ -1,0 +1,149 @@
+// One proxied connection: plain data, two half-machines and a host socket. The uplink carries the
+// guest's bytes to the host, the downlink the host's bytes to the guest. What RFC 9293 calls the
+// state of the connection is derived from the pair.
+//
+// Nothing here acts; handshake, uplink, downlink and recovery do.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "core/env/sockets.hh"
+#include "core/flow/flow_key.hh"
+#include "core/tcp/reassembly.hh"
+#include "core/tcp/rtt.hh"
+#include "core/tcp/seq.hh"
+
+namespace dashi {
+
+// The states of RFC 9293 3.3.2 that a proxied connection can be in.
+enum class TcpState : uint8_t {
+  kSynSent,
+  kSynReceived,
+  kEstablished,
+  kFinWait1,
+  kFinWait2,
+  kCloseWait,
+  kClosing,
+  kLastAck,
+  kTimeWait,
+  kClosed,
+};
+const char* name_of(TcpState state);
+
+enum class Opening : uint8_t {
+  kConnecting,   // the guest's SYN came, the host is connecting; the guest has heard nothing yet
+  kSynReceived,  // the host is connected and the guest was sent a SYN-ACK
+  kSynSent,      // a forwarded port: the host accepted and the guest was sent a SYN
+  kDone,
+};
+
+enum class UplinkState : uint8_t {
+  kOpening,
+  kOpen,
+  kFinReceived,  // all of the guest's bytes are here; the host has yet to take some
+  kClosed,       // the host took all and was told so: shutdown_write
+};
+
+struct Uplink {
+  UplinkState state = UplinkState::kOpening;
+  SeqNum base;                // of the first byte the host has not taken
+  uint32_t gathered = 0;      // bytes after the held ones, still in this batch's frames
+  SeqNum edge;                // right edge of the window we mean; only moves right
+  SeqNum offered;             // right edge the guest was told; >= edge by less than one window unit
+  uint8_t shift = 0;          // of the windows we announce (RFC 7323 2.3)
+  std::optional<SeqNum> fin;  // sequence number of the guest's FIN, once seen
+  bool host_writable = true;  // false from a short write until the kWritable edge
+  uint32_t since_ack = 0;     // bytes received since an ACK was sent
+  bool ack_now = false;
+  Instant ack_deadline = kNever;      // armed iff an ACK is owed and may wait
+  uint32_t gather_first = kNoGather;  // chain of this batch's frames in the proxy
+  uint32_t gather_last = kNoGather;
+
+  static constexpr uint32_t kNoGather = 0xffffffff;
+};
+
+enum class DownlinkState : uint8_t { kOpening, kOpen, kFinSent, kFinAcked };
+
+// Sequence numbers as in RFC 9293 3.3.1. The byte at sequence number s lies s - una bytes into the
+// host socket.
+struct Downlink {
+  DownlinkState state = DownlinkState::kOpening;
+  SeqNum iss;
+  SeqNum una;                 // SND.UNA
+  SeqNum nxt;                 // SND.NXT; goes back to una on a timeout
+  SeqNum max;                 // one past the highest ever sent
+  uint32_t window = 0;        // SND.WND, bytes
+  uint32_t window_max = 0;    // largest window the guest ever offered
+  SeqNum wl1;                 // SND.WL1
+  SeqNum wl2;                 // SND.WL2
+  uint16_t mss = 536;         // payload bytes a segment
+  uint8_t shift = 0;          // of the guest's windows
+  bool readable = false;      // the host may have bytes beyond nxt; until kWouldBlock
+  std::optional<SeqNum> fin;  // where our FIN goes, once the host's EOF was seen
+
+  // Congestion control, bytes (RFC 5681, RFC 6582).
+  uint32_t cwnd = 0;
+  uint32_t ssthresh = 0x7fffffff;
+  uint32_t duplicate_acks = 0;
+  bool in_recovery = false;
+  SeqNum recover;                   // RFC 6582: highest sent when recovery began
+  bool retransmit_pending = false;  // the first unacknowledged segment is owed
+
+  // One segment is timed at a time (RFC 6298 3).
+  bool timing = false;
+  SeqNum timed;  // an ACK at or beyond this ends the measurement
+  Instant timed_at;
+
+  Instant rto_deadline = kNever;  // armed iff something sent is unacknowledged
+  Instant persist_deadline =
+      kNever;           // armed iff the guest's window is closed and nothing is in flight
+  uint8_t retries = 0;  // timeouts since the guest was last heard
+};
+
+struct Connection {
+  Connection(FlowId flow_id, const Endpoint& guest_end, const Endpoint& remote_end,
+             const TcpConfig& config, BlockPool& pool, size_t uplink_bytes, uint32_t gaps)
+      : id(flow_id),
+        guest(guest_end),
+        remote(remote_end),
+        rtt(config),
+        held(pool, uplink_bytes, gaps) {}
+
+  FlowId id;
+  Endpoint guest;
+  Endpoint remote;  // as the guest sees it
+  Opening opening = Opening::kConnecting;
+  bool local = false;               // the socket is a service inside the core
+  bool detached = false;            // out of the index: only the host's part is left
+  bool guest_closed_first = false;  // the guest's FIN came before ours went
+  bool window_scaling = false;      // both ends offered it
+  SeqNum irs;                       // the guest's initial sequence number
+  Uplink up;
+  Downlink down;
+  RttEstimator rtt;
+  Reassembly held;  // bytes from up.base on
+  std::unique_ptr<StreamSocket> socket;
+  Instant opening_deadline = kNever;    // armed until opening is kDone
+  Instant linger_deadline = kNever;     // armed iff detached
+  Instant last_heard;                   // of the guest, for keep-alive
+  uint8_t keep_alive_probes = 0;        // sent since last_heard
+  TcpState traced = TcpState::kClosed;  // the state last told to the trace
+
+  FlowKey key() const { return flow_key(guest, remote); }
+
+  // RCV.NXT: the next byte expected from the guest, this batch's gathered ones included.
+  SeqNum receive_next() const {
+    if (up.state >= UplinkState::kFinReceived) return *up.fin + 1;
+    return up.base + static_cast<uint32_t>(held.contiguous()) + up.gathered;
+  }
+  uint32_t in_flight() const { return bytes_between(down.una, down.nxt); }
+  uint32_t outstanding() const { return bytes_between(down.una, down.max); }
+};
+
+TcpState state_of(const Connection& c);
+
+// The earliest moment at which something of this connection is due; keep-alive included.
+Instant deadline_of(const Connection& c, const TcpConfig& config);
+
+}  // namespace dashi

@@ -1,0 +1,265 @@
+#include "core/tcp/downlink.hh"
+
+#include <algorithm>
+
+#include "core/tcp/segment_writer.hh"
+
+namespace dashi {
+namespace {
+
+constexpr size_t kTurnBudget = size_t{256} << 10;  // bytes one connection may send in one turn
+constexpr size_t kFramesMax = 32;                  // frames of one reservation
+constexpr size_t kTcpHeaderBytes = sizeof(TcpHeader);
+
+struct Sent {
+  uint32_t bytes = 0;
+  bool fin = false;
+  bool drained = false;  // the host has no more for now
+  bool link_full = false;
+  bool withheld = false;  // too little to be worth a segment: wait for an ACK
+  Fate fate = Fate::kLives;
+};
+
+struct Plan {
+  SeqNum sequence;
+  size_t bytes = 0;       // most payload to send
+  bool fin_fits = false;  // the window has room for the FIN behind them
+  bool whole = false;     // send nothing rather than a short segment
+  size_t frames_max = kFramesMax;
+};
+
+// The payload areas of the reserved slots, in stream order: after the headers of each.
+size_t lay_out(TcpRoom& room, std::span<const FrameSlot> slots, size_t headers, size_t chunk,
+               size_t bytes) {
+  size_t count = 0;
+  for (const FrameSlot& slot : slots) {
+    size_t left = std::min(chunk, bytes);
+    bytes -= left;
+    const auto add = [&](MutableBytes area) {
+      const size_t n = std::min(left, area.size());
+      if (n != 0 && count < room.areas.size()) {
+        room.areas[count++] = area.first(n);
+        left -= n;
+      }
+    };
+    add(slot.head.subspan(std::min(headers, slot.head.size())));
+    for (const MutableBytes& segment : slot.rest) {
+      if (left != 0) add(segment);
+    }
+  }
+  return count;
+}
+
+// Writes the headers of the frames that hold `bytes` of payload from `plan.sequence` on.
+size_t fill_headers(TcpRoom& room, Connection& c, std::span<const FrameSlot> slots,
+                    const Plan& plan, size_t chunk, const Sent& sent) {
+  const IpOut ip = ip_out(c.remote, c.guest);
+  size_t done = 0;
+  size_t frames = 0;
+  do {
+    const size_t n = std::min<size_t>(chunk, sent.bytes - done);
+    const bool last = done + n == sent.bytes;
+    uint8_t flags = 0;
+    if (last && n != 0 && (sent.drained || sent.fin)) flags |= kTcpPsh;
+    if (last && sent.fin) flags |= kTcpFin;
+    const TcpHeader header =
+        data_header(room, c, plan.sequence + static_cast<uint32_t>(done), flags);
+    std::array<uint8_t, kTcpHeaderBytes> raw{};
+    store(raw, header);
+    const uint16_t gso = n > c.down.mss ? c.down.mss : uint16_t{0};
+    room.filled[frames] = room.context.writer.finish_tcp(slots[frames], ip, raw, n, gso);
+    ++frames;
+    done += n;
+  } while (done < sent.bytes);
+  return frames;
+}
+
+// Bytes of payload one frame may carry.
+size_t chunk_of(const TcpRoom& room, const Connection& c, size_t headers) {
+  const LinkLimits limits = room.context.writer.limits();
+  const size_t gso = std::min<size_t>(limits.gso_bytes_max, 65535);
+  const size_t ip_headers = headers - 14;
+  if (gso < ip_headers + 2u * c.down.mss) return c.down.mss;
+  return (gso - ip_headers) / c.down.mss * c.down.mss;
+}
+
+Sent send_data(TcpRoom& room, Connection& c, const Plan& plan) {
+  Sent sent;
+  FrameWriter& writer = room.context.writer;
+  const size_t headers = FrameWriter::headers_size(c.guest.address.family(), kTcpHeaderBytes);
+  const size_t chunk = plan.frames_max == 1 ? c.down.mss : chunk_of(room, c, headers);
+  const size_t frames = std::clamp<size_t>((plan.bytes + chunk - 1) / chunk, 1, plan.frames_max);
+  const size_t most = std::min(plan.bytes, frames * chunk);
+  const auto slots = writer.reserve(frames, headers + std::min(chunk, most));
+  if (slots.empty()) {
+    sent.link_full = true;
+    room.link_blocked = true;
+    room.context.counters.increment(Counter::kGuestLinkFull);
+    return sent;
+  }
+  const uint32_t offset = bytes_between(c.down.una, plan.sequence);
+  const size_t areas = lay_out(room, slots, headers, chunk, most);
+  if (most != 0) {
+    const auto peeked =
+        c.socket->peek(offset, std::span<const MutableBytes>(room.areas).first(areas));
+    if (!peeked && peeked.error() != SocketError::kWouldBlock) sent.fate = Fate::kReset;
+    sent.bytes = peeked ? static_cast<uint32_t>(peeked->bytes) : 0;
+    sent.drained = !peeked || peeked->eof;
+    if (peeked && peeked->eof && !c.down.fin.has_value()) {
+      c.down.fin = plan.sequence + sent.bytes;
+    }
+  }
+  const SeqNum end = plan.sequence + sent.bytes;
+  const bool reached_fin = c.down.fin.has_value() && end == *c.down.fin;
+  sent.fin = reached_fin && (plan.fin_fits || sent.bytes < plan.bytes);
+  sent.withheld = plan.whole && !sent.drained && !reached_fin && sent.bytes == plan.bytes;
+  if (sent.fate != Fate::kLives || sent.withheld || (sent.bytes == 0 && !sent.fin)) {
+    writer.commit({});
+    sent.bytes = 0;
+    sent.fin = false;
+    return sent;
+  }
+  const size_t filled = fill_headers(room, c, slots, plan, chunk, sent);
+  writer.commit(std::span<const Filled>(room.filled).first(filled));
+  return sent;
+}
+
+// Books what send_data sent from `sequence` on.
+void account(TcpRoom& room, Instant now, Connection& c, SeqNum sequence, const Sent& sent) {
+  const SeqNum end = sequence + sent.bytes + (sent.fin ? 1u : 0u);
+  if (sequence.before(c.down.max)) {
+    room.context.counters.increment(Counter::kTcpSegmentsRetransmitted);
+    room.trace(TraceEvent::Kind::kRetransmit, c, 0, sequence.raw(), sent.bytes);
+    c.down.timing = false;  // Karn's rule
+  } else if (!c.down.timing) {
+    c.down.timing = true;
+    c.down.timed = end;
+    c.down.timed_at = now;
+  }
+  if (sent.fin && c.down.state == DownlinkState::kOpen) c.down.state = DownlinkState::kFinSent;
+  c.down.nxt = later(c.down.nxt, end);
+  c.down.max = later(c.down.max, end);
+  if (c.down.rto_deadline == kNever) c.down.rto_deadline = now + c.rtt.rto();
+  c.down.persist_deadline = kNever;
+}
+
+// What may be sent from nxt on; nothing when there is no room, or nothing to send.
+Plan plan_next(const Connection& c, size_t budget) {
+  const Downlink& d = c.down;
+  Plan plan;
+  plan.sequence = d.nxt;
+  const uint32_t window = std::min(d.window, d.cwnd);
+  if (window <= c.in_flight()) return plan;
+  const uint32_t usable = window - c.in_flight();
+  plan.bytes = std::min<size_t>(usable, budget);
+  if (d.fin.has_value()) {
+    const uint32_t left = d.nxt.before(*d.fin) ? bytes_between(d.nxt, *d.fin) : 0;
+    plan.fin_fits = left < usable && d.nxt.at_or_before(*d.fin);
+    plan.bytes = std::min<size_t>(plan.bytes, left);
+  } else if (!d.readable) {
+    const uint32_t again = d.nxt.before(d.max) ? bytes_between(d.nxt, d.max) : 0;
+    plan.bytes = std::min<size_t>(plan.bytes, again);
+  }
+  // Sender SWS avoidance (RFC 9293 3.8.6.2.1): a short segment only when it is all there is, or half
+  // of the largest window, or nothing is in flight whose ACK would bring more.
+  plan.whole = plan.bytes < d.mss && plan.bytes < d.window_max / 2 && c.in_flight() != 0 &&
+               !d.nxt.before(d.max);
+  return plan;
+}
+
+bool wants_to_send(const Connection& c) {
+  const Downlink& d = c.down;
+  if (d.nxt.before(d.max)) return true;
+  if (d.fin.has_value()) return d.nxt.at_or_before(*d.fin);
+  return d.readable;
+}
+
+}  // namespace
+
+Fate pump(TcpRoom& room, Instant now, Connection& c) {
+  if (c.opening != Opening::kDone || c.detached) return Fate::kLives;
+  if (c.down.retransmit_pending) {
+    const Fate fate = retransmit_first(room, now, c);
+    if (fate != Fate::kLives || room.link_blocked) return fate;
+  }
+  size_t budget = kTurnBudget;
+  while (wants_to_send(c)) {
+    const Plan plan = plan_next(c, budget);
+    if (plan.bytes == 0 && !plan.fin_fits) {
+      if (budget == 0) {
+        room.mark_ready(c);
+      } else if (c.in_flight() == 0 && c.down.persist_deadline == kNever) {
+        c.down.persist_deadline = now + c.rtt.rto();  // the window is closed: probe it
+        c.down.rto_deadline = kNever;
+      }
+      break;
+    }
+    const Sent sent = send_data(room, c, plan);
+    if (sent.fate != Fate::kLives) return sent.fate;
+    if (sent.link_full) {
+      room.mark_ready(c);
+      break;
+    }
+    if (sent.drained && !c.down.fin.has_value()) c.down.readable = false;
+    if (sent.bytes != 0 || sent.fin) account(room, now, c, plan.sequence, sent);
+    if (sent.withheld || (sent.bytes == 0 && !sent.fin)) {
+      if (!sent.withheld && c.down.fin.has_value()) continue;  // EOF just seen: plan again
+      break;
+    }
+    budget -= std::min<size_t>(budget, sent.bytes);
+  }
+  return Fate::kLives;
+}
+
+Fate retransmit_first(TcpRoom& room, Instant now, Connection& c) {
+  c.down.retransmit_pending = false;
+  if (c.outstanding() == 0) return Fate::kLives;
+  Plan plan;
+  plan.sequence = c.down.una;
+  plan.bytes = std::min<size_t>(c.down.mss, c.outstanding());
+  plan.frames_max = 1;
+  if (c.down.fin.has_value()) {
+    const uint32_t left = bytes_between(c.down.una, *c.down.fin);
+    plan.fin_fits = left < c.outstanding() && left <= c.down.mss;
+    plan.bytes = std::min<size_t>(plan.bytes, left);
+  }
+  const Sent sent = send_data(room, c, plan);
+  if (sent.link_full) {
+    c.down.retransmit_pending = true;
+    room.mark_ready(c);
+  } else if (sent.bytes != 0 || sent.fin) {
+    account(room, now, c, plan.sequence, sent);
+  }
+  return sent.fate;
+}
+
+Fate probe_window(TcpRoom& room, Instant now, Connection& c) {
+  Plan plan;
+  plan.sequence = c.down.una;
+  plan.bytes = c.down.fin.has_value() && c.down.una == *c.down.fin ? 0 : 1;
+  plan.fin_fits = plan.bytes == 0;
+  plan.frames_max = 1;
+  const SeqNum nxt = c.down.nxt;
+  const Sent sent = send_data(room, c, plan);
+  if (sent.fate != Fate::kLives) return sent.fate;
+  if (sent.bytes != 0 || sent.fin) {
+    room.context.counters.increment(Counter::kTcpZeroWindowProbes);
+    c.down.max = later(c.down.max, plan.sequence + 1);
+    if (sent.fin && c.down.state == DownlinkState::kOpen) c.down.state = DownlinkState::kFinSent;
+  }
+  c.down.nxt = nxt;  // a probe is not in flight: the persist timer repeats it
+  c.down.timing = false;
+  c.rtt.back_off(room.config);
+  c.down.persist_deadline = now + c.rtt.rto();
+  return Fate::kLives;
+}
+
+Fate check_host(Connection& c) {
+  std::array<uint8_t, 1> byte{};
+  const MutableBytes area(byte);
+  const auto peeked = c.socket->peek(c.in_flight(), {&area, 1});
+  const bool aborted = !peeked && peeked.error() != SocketError::kWouldBlock;
+  return aborted ? Fate::kReset : Fate::kLives;
+}
+
+}  // namespace dashi

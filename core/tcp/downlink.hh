@@ -1,0 +1,22 @@
+// The downlink half: the host's bytes to the guest. Bytes stay in the host socket until the guest
+// acknowledges them: sending peeks at an offset straight into frames, retransmitting peeks again.
+#pragma once
+
+#include "core/tcp/tcp_room.hh"
+
+namespace dashi {
+
+// Sends what window, congestion control, the link and a turn's budget allow, and arms the timers. The
+// connection stays ready when the budget ended it.
+Fate pump(TcpRoom& room, Instant now, Connection& c);
+
+// Sends the first unacknowledged segment again (RFC 5681 3.2, RFC 6582), or owes it if the link is full.
+Fate retransmit_first(TcpRoom& room, Instant now, Connection& c);
+
+// One byte (or the FIN) beyond a closed window (RFC 9293 3.8.6.1).
+Fate probe_window(TcpRoom& room, Instant now, Connection& c);
+
+// Whether the host aborted, when the window is closed and pump would not look.
+Fate check_host(Connection& c);
+
+}  // namespace dashi

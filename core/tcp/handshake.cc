@@ -1,0 +1,131 @@
+#include "core/tcp/handshake.hh"
+
+#include <algorithm>
+
+#include "core/tcp/recovery.hh"
+#include "core/tcp/segment_writer.hh"
+
+namespace dashi {
+namespace {
+
+constexpr uint16_t kMssFloor = 48;       // a smaller one would cost more in headers than it carries
+constexpr uint8_t kWindowScaleMax = 14;  // RFC 7323 2.3
+
+uint16_t send_mss(const TcpRoom& room, const Connection& c, const TcpOptions& options) {
+  const bool v4 = c.guest.address.is_v4();
+  const uint16_t by_default = v4 ? 536 : 1220;  // RFC 9293 3.7.1
+  const auto link_mss = static_cast<uint16_t>(
+      std::min(room.context.topology.mtu, room.context.writer.limits().mtu) - (v4 ? 40u : 60u));
+  const uint16_t offered = options.mss.value_or(by_default);
+  return std::min(link_mss, std::max(offered == 0 ? by_default : offered, kMssFloor));
+}
+
+void start_syn(TcpRoom& room, Instant now, Connection& c) {
+  c.down.una = c.down.iss;
+  c.down.nxt = c.down.iss + 1;
+  c.down.max = c.down.nxt;
+  c.down.rto_deadline = now + c.rtt.rto();
+  c.down.timing = true;
+  c.down.timed = c.down.nxt;
+  c.down.timed_at = now;
+  c.opening_deadline = now + room.config.half_open;
+  send_syn(room, c);  // one that found no room is lost on the wire: the timer repeats it
+}
+
+}  // namespace
+
+SeqNum initial_sequence(const SipKey& secret, Instant now, const FlowKey& key) {
+  const auto* raw = reinterpret_cast<const uint8_t*>(&key);
+  const auto hash = static_cast<uint32_t>(siphash(secret, Bytes(raw, sizeof(key))));
+  return SeqNum(hash + static_cast<uint32_t>(nanoseconds(now) / 4000));
+}
+
+void take_guest_syn(TcpRoom& room, Connection& c, const TcpSegment& segment) {
+  c.irs = SeqNum(segment.sequence);
+  c.up.base = c.irs + 1;
+  c.up.edge = c.up.base;
+  c.up.offered = c.up.base;
+  c.window_scaling = segment.options.window_scale.has_value();
+  if (c.window_scaling) {
+    // RFC 7323 2.3: a shift beyond 14 is taken as 14.
+    c.down.shift = std::min(*segment.options.window_scale, kWindowScaleMax);
+    c.up.shift = room.config.window_scale;
+  } else {
+    c.down.shift = 0;
+    c.up.shift = 0;
+  }
+  c.down.mss = send_mss(room, c, segment.options);
+  c.down.window = segment.window;  // never scaled in a SYN
+  c.down.window_max = segment.window;
+  c.down.wl1 = c.irs;
+  c.down.wl2 = SeqNum(segment.acknowledgment);
+}
+
+void host_connected(TcpRoom& room, Instant now, Connection& c) {
+  c.opening = Opening::kSynReceived;
+  start_syn(room, now, c);
+}
+
+void host_accepted(TcpRoom& room, Instant now, Connection& c) {
+  c.opening = Opening::kSynSent;
+  start_syn(room, now, c);
+}
+
+void established(TcpRoom& room, Instant now, Connection& c) {
+  c.opening = Opening::kDone;
+  c.opening_deadline = kNever;
+  c.up.state = UplinkState::kOpen;
+  c.down.state = DownlinkState::kOpen;
+  c.down.una = c.down.iss + 1;
+  c.down.nxt = c.down.una;
+  c.down.max = c.down.una;
+  c.down.rto_deadline = kNever;
+  if (c.down.timing && c.down.retries == 0) c.rtt.sample(room.config, now - c.down.timed_at);
+  c.down.timing = false;
+  c.down.retries = 0;
+  c.rtt.settle(room.config);
+  start_congestion_control(room.config, c);
+  room.mark_ready(c);  // the host may have spoken first
+}
+
+Fate receive_in_syn_sent(TcpRoom& room, Instant now, Connection& c, const Packet& packet) {
+  const TcpSegment& segment = packet.tcp;
+  const bool acceptable = segment.ack() && SeqNum(segment.acknowledgment) == c.down.iss + 1;
+  if (segment.ack() && !acceptable) {
+    if (segment.rst()) {
+      room.context.drop(DropReason::kTcpUnacceptable, packet.frame);
+    } else {
+      send_reset_for(room, now, packet);
+    }
+    return Fate::kLives;
+  }
+  if (segment.rst()) {
+    if (!acceptable) {
+      room.context.drop(DropReason::kTcpUnacceptable, packet.frame);
+      return Fate::kLives;
+    }
+    room.context.counters.increment(Counter::kTcpResetsReceived);
+    return Fate::kAbandoned;
+  }
+  if (!segment.syn() || !acceptable) {  // a simultaneous open has no host connect to wait for
+    room.context.drop(DropReason::kTcpUnacceptable, packet.frame);
+    return Fate::kLives;
+  }
+  take_guest_syn(room, c, segment);
+  established(room, now, c);
+  announce_window(room, c, true);
+  c.up.ack_now = true;
+  return Fate::kLives;
+}
+
+Fate syn_timeout(TcpRoom& room, Instant now, Connection& c) {
+  if (++c.down.retries > room.config.syn_retries) return Fate::kAbandoned;
+  room.context.counters.increment(Counter::kTcpTimeouts);
+  c.rtt.back_off(room.config);
+  c.down.timing = false;
+  c.down.rto_deadline = now + c.rtt.rto();
+  send_syn(room, c);
+  return Fate::kLives;
+}
+
+}  // namespace dashi

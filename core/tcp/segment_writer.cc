@@ -1,0 +1,179 @@
+#include "core/tcp/segment_writer.hh"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+namespace dashi {
+namespace {
+
+constexpr uint32_t kUnscaledWindowMax = 0xffff;
+
+TcpHeader plain_header(const Endpoint& from, const Endpoint& to, SeqNum sequence, uint8_t flags) {
+  TcpHeader header;
+  header.source_port = from.port.number;
+  header.destination_port = to.port.number;
+  header.sequence = sequence.raw();
+  header.data_offset = sizeof(TcpHeader) / 4 << 4;
+  header.flags = flags;
+  return header;
+}
+
+bool send_header(TcpRoom& room, const Endpoint& from, const Endpoint& to, const TcpHeader& header,
+                 Bytes options) {
+  std::array<uint8_t, 60> raw{};
+  TcpHeader whole = header;
+  const size_t size = sizeof(TcpHeader) + options.size();
+  whole.data_offset = static_cast<uint8_t>(size / 4 << 4);
+  store(raw, whole);
+  copy_bytes(MutableBytes(raw).subspan(sizeof(TcpHeader)), options);
+  const bool sent = room.context.writer.send_ip(ip_out(from, to), Bytes(raw).first(size), {},
+                                                offsetof(TcpHeader, checksum));
+  if (!sent) room.link_blocked = true;
+  return sent;
+}
+
+// The most we would hold for this connection, leaving room for the rounding of scaled windows.
+uint32_t window_max(const TcpRoom& room, const Connection& c) {
+  const size_t each = room.context.limits.tcp_uplink_bytes_each;
+  const size_t most = std::min<size_t>(room.config.window, each - each / 8);
+  const size_t field_max = size_t{kUnscaledWindowMax} << c.up.shift;
+  return static_cast<uint32_t>(std::min(most, field_max));
+}
+
+// The right edge that memory would allow now.
+SeqNum possible_edge(const TcpRoom& room, const Connection& c) {
+  const size_t held = c.held.extent() + c.up.gathered;
+  const size_t most = window_max(room, c);
+  size_t free = most > held ? most - held : 0;
+  free = std::min(free, room.pool.free_bytes());
+  return c.receive_next() + static_cast<uint32_t>(free);
+}
+
+}  // namespace
+
+IpOut ip_out(const Endpoint& from, const Endpoint& to) {
+  IpOut ip;
+  ip.source = from.address;
+  ip.destination = to.address;
+  ip.protocol = IpProtocol::kTcp;
+  return ip;
+}
+
+uint32_t window_gain(const TcpRoom& room, const Connection& c) {
+  const SeqNum possible = possible_edge(room, c);
+  return possible.after(c.up.edge) ? bytes_between(c.up.edge, possible) : 0;
+}
+
+uint16_t announce_window(TcpRoom& room, Connection& c, bool scaled) {
+  const uint32_t gain = window_gain(room, c);
+  const uint32_t step = std::min<uint32_t>(window_max(room, c) / 2, c.down.mss);
+  if (gain >= step) c.up.edge += gain;
+  const SeqNum next = c.receive_next();
+  const uint32_t open = c.up.offered.after(next) ? bytes_between(next, c.up.offered) : 0;
+  const uint32_t meant = c.up.edge.after(next) ? bytes_between(next, c.up.edge) : 0;
+  const uint32_t window = std::max(open, meant);
+  const uint8_t shift = scaled ? c.up.shift : uint8_t{0};
+  // Rounding up keeps the right edge from moving left; what it adds is less than one unit.
+  const uint32_t unit = uint32_t{1} << shift;
+  const uint32_t field = std::min((window + unit - 1) >> shift, kUnscaledWindowMax);
+  c.up.offered = later(c.up.offered, next + (field << shift));
+  return static_cast<uint16_t>(field);
+}
+
+TcpHeader data_header(TcpRoom& room, Connection& c, SeqNum sequence, uint8_t flags) {
+  TcpHeader header =
+      plain_header(c.remote, c.guest, sequence, static_cast<uint8_t>(flags | kTcpAck));
+  header.acknowledgment = c.receive_next().raw();
+  header.window = announce_window(room, c, true);
+  c.up.ack_now = false;
+  c.up.since_ack = 0;
+  c.up.ack_deadline = kNever;
+  return header;
+}
+
+bool send_syn(TcpRoom& room, Connection& c) {
+  const bool answer = c.opening == Opening::kSynReceived;
+  TcpHeader header = plain_header(c.remote, c.guest, c.down.iss, kTcpSyn);
+  if (answer) {
+    header.flags = kTcpSyn | kTcpAck;
+    header.acknowledgment = c.receive_next().raw();
+  }
+  header.window = announce_window(room, c, false);
+  const bool v4 = c.guest.address.is_v4();
+  const uint32_t mss_max = room.context.topology.mtu - (v4 ? 40u : 60u);
+  TcpOptions options;
+  options.mss = room.config.mss != 0 ? std::min(room.config.mss, static_cast<uint16_t>(mss_max))
+                                     : static_cast<uint16_t>(mss_max);
+  if (!answer || c.window_scaling) options.window_scale = room.config.window_scale;
+  std::array<uint8_t, 40> raw{};
+  const size_t size = write_tcp_options(raw, options);
+  return send_header(room, c.remote, c.guest, header, Bytes(raw).first(size));
+}
+
+bool send_ack(TcpRoom& room, Connection& c) {
+  const Uplink before = c.up;
+  const TcpHeader header = data_header(room, c, c.down.nxt, 0);
+  if (send_header(room, c.remote, c.guest, header, {})) return true;
+  c.up = before;  // lost before it left: still owed
+  return false;
+}
+
+bool send_probe(TcpRoom& room, Connection& c) {
+  return send_header(room, c.remote, c.guest, data_header(room, c, c.down.una - 1, 0), {});
+}
+
+void send_challenge_ack(TcpRoom& room, Instant now, Connection& c) {
+  if (!room.challenge_acks.allow(now)) {
+    room.context.counters.increment(Counter::kTcpChallengeAcksLimited);
+    return;
+  }
+  room.context.counters.increment(Counter::kTcpChallengeAcks);
+  send_ack(room, c);
+}
+
+void send_bare_ack(TcpRoom& room, const Endpoint& guest, const Endpoint& remote, SeqNum sequence,
+                   SeqNum acknowledgment) {
+  TcpHeader header = plain_header(remote, guest, sequence, kTcpAck);
+  header.acknowledgment = acknowledgment.raw();
+  send_header(room, remote, guest, header, {});
+}
+
+void send_reset(TcpRoom& room, Connection& c) {
+  TcpHeader header = plain_header(c.remote, c.guest, c.down.max, kTcpRst | kTcpAck);
+  header.acknowledgment = c.receive_next().raw();
+  if (send_header(room, c.remote, c.guest, header, {})) {
+    room.context.counters.increment(Counter::kTcpResetsSent);
+  }
+}
+
+void send_reset_for(TcpRoom& room, Instant now, const Packet& packet) {
+  const TcpSegment& segment = packet.tcp;
+  if (segment.rst()) return;
+  if (!room.resets.allow(now)) {
+    room.context.counters.increment(Counter::kTcpResetsLimited);
+    return;
+  }
+  TcpHeader header = plain_header(packet.destination(), packet.source(), SeqNum(0), kTcpRst);
+  if (segment.ack()) {
+    header.sequence = segment.acknowledgment;
+  } else {
+    const auto length = static_cast<uint32_t>(packet.payload.size()) + (segment.syn() ? 1u : 0u) +
+                        (segment.fin() ? 1u : 0u);
+    header.flags = kTcpRst | kTcpAck;
+    header.acknowledgment = segment.sequence + length;
+  }
+  if (send_header(room, packet.destination(), packet.source(), header, {})) {
+    room.context.counters.increment(Counter::kTcpResetsSent);
+  }
+}
+
+void refuse_syn(TcpRoom& room, const Endpoint& guest, const Endpoint& remote, SeqNum syn) {
+  TcpHeader header = plain_header(remote, guest, SeqNum(0), kTcpRst | kTcpAck);
+  header.acknowledgment = (syn + 1).raw();
+  if (send_header(room, remote, guest, header, {})) {
+    room.context.counters.increment(Counter::kTcpResetsSent);
+  }
+}
+
+}  // namespace dashi

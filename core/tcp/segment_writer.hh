@@ -1,0 +1,39 @@
+// Segments towards the guest that carry no data: SYN, SYN-ACK, ACK, RST. And the header that those
+// with data share.
+#pragma once
+
+#include "core/tcp/tcp_room.hh"
+#include "core/wire/packet.hh"
+
+namespace dashi {
+
+// The window to announce, unscaled as it goes into the header, after moving the edges as far as
+// memory allows. Never to the left (RFC 9293 3.8.6), and to the right only by steps worth an ACK
+// (receiver SWS avoidance, 3.8.6.2.2). `scaled` is false in SYN segments (RFC 7323 2.2).
+uint16_t announce_window(TcpRoom& room, Connection& c, bool scaled);
+
+// How far the edge could be moved now, if an ACK were sent.
+uint32_t window_gain(const TcpRoom& room, const Connection& c);
+
+// A header with everything but its checksum, for a segment of `c` with ACK set; takes note that all
+// owed ACKs are carried by it.
+TcpHeader data_header(TcpRoom& room, Connection& c, SeqNum sequence, uint8_t flags);
+
+bool send_syn(TcpRoom& room, Connection& c);  // SYN, or SYN-ACK, as c.opening says
+bool send_ack(TcpRoom& room, Connection& c);
+bool send_probe(TcpRoom& room, Connection& c);  // keep-alive: an old sequence number, no data
+// Rate-limited (RFC 5961 7). For segments that are not acceptable and may be forged.
+void send_challenge_ack(TcpRoom& room, Instant now, Connection& c);
+// For a connection in TIME-WAIT, of which only the numbers are left; with a window of 0.
+void send_bare_ack(TcpRoom& room, const Endpoint& guest, const Endpoint& remote, SeqNum sequence,
+                   SeqNum acknowledgment);
+// RST of a connection we know.
+void send_reset(TcpRoom& room, Connection& c);
+// RST in answer to a segment of no connection (RFC 9293 3.10.7.1); never to a RST. Rate-limited.
+void send_reset_for(TcpRoom& room, Instant now, const Packet& packet);
+// The same for a SYN remembered only by its numbers.
+void refuse_syn(TcpRoom& room, const Endpoint& guest, const Endpoint& remote, SeqNum syn);
+
+IpOut ip_out(const Endpoint& from, const Endpoint& to);
+
+}  // namespace dashi

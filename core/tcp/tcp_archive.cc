@@ -1,0 +1,136 @@
+// Saving and restoring every connection. Part of TcpProxy.
+#include "core/tcp/tcp_proxy.hh"
+
+namespace dashi {
+
+template <typename Archive>
+void archive(Archive& ar, FlowKey& k) {
+  uint16_t guest_port = k.guest_port;
+  uint16_t remote_port = k.remote_port;
+  ar(k.guest_address, k.remote_address, guest_port, remote_port, k.family);
+  k.guest_port = guest_port;
+  k.remote_port = remote_port;
+}
+
+template <typename Archive>
+void archive(Archive& ar, TimeWait& t) {
+  ar(t.key, t.snd_nxt, t.rcv_nxt, t.expires);
+}
+
+template <typename Archive>
+void archive(Archive& ar, ConnectFailure& f) {
+  ar(f.key, f.error.error, f.error.icmp_type, f.error.icmp_code, f.error.mtu, f.error.reporter,
+     f.expires);
+}
+
+template <typename Archive>
+void archive(Archive& ar, Uplink& u) {
+  ar(u.state, u.base, u.edge, u.offered, u.shift, u.fin, u.host_writable, u.since_ack, u.ack_now,
+     u.ack_deadline);
+}
+
+template <typename Archive>
+void archive(Archive& ar, Downlink& d) {
+  ar(d.state, d.iss, d.una, d.nxt, d.max, d.window, d.window_max, d.wl1, d.wl2, d.mss, d.shift,
+     d.readable, d.fin);
+  ar(d.cwnd, d.ssthresh, d.duplicate_acks, d.in_recovery, d.recover, d.retransmit_pending);
+  ar(d.timing, d.timed, d.timed_at, d.rto_deadline, d.persist_deadline, d.retries);
+}
+
+// All but the socket and the held bytes.
+template <typename Archive>
+void archive(Archive& ar, Connection& c) {
+  ar(c.guest, c.remote, c.opening, c.local, c.detached, c.guest_closed_first, c.window_scaling,
+     c.irs, c.up, c.down, c.rtt, c.opening_deadline, c.linger_deadline, c.last_heard,
+     c.keep_alive_probes, c.traced);
+}
+
+template <typename Archive>
+void TcpProxy::archive_tables(Archive& ar) {
+  ar(room_.challenge_acks, room_.resets, room_.link_blocked, connects_pending_, cursor_);
+  time_wait_.archive(ar);
+  failures_.archive(ar);
+}
+
+void TcpProxy::save(ArchiveWriter& ar) const {
+  auto& self = const_cast<TcpProxy&>(*this);  // one archive function serves both directions
+  self.archive_tables(ar);
+  uint32_t count = room_.connections.high_water();
+  ar(count);
+  for (uint32_t slot = 0; slot < count && slot < room_.connections.capacity(); ++slot) {
+    uint32_t generation = room_.connections.generation(slot);
+    bool used = room_.connections.contains(slot);
+    ar(generation, used);
+    if (!used) continue;
+    bool ready = room_.ready.test(slot);
+    ar(ready, self.room_.connections[slot]);
+    room_.connections[slot].held.save(ar);
+  }
+  room_.timers.save(ar);
+  uint32_t forwards = forwards_.high_water();
+  ar(forwards);
+  for (uint32_t slot = 0; slot < forwards && slot < forwards_.capacity(); ++slot) {
+    uint32_t generation = forwards_.generation(slot);
+    bool used = forwards_.contains(slot);
+    ar(generation, used);
+    if (!used) continue;
+    TcpForward& f = self.forwards_[slot];
+    ar(f.host, f.guest, f.guest_port, f.retry_at);
+  }
+}
+
+bool TcpProxy::restore_forwards(ArchiveReader& ar) {
+  uint32_t forwards = 0;
+  ar(forwards);
+  for (uint32_t slot = 0; slot < forwards && slot < forwards_.capacity() && ar.ok(); ++slot) {
+    uint32_t generation = 0;
+    bool used = false;
+    ar(generation, used);
+    forwards_.set_generation(slot, generation);
+    if (!used || !ar.ok()) continue;
+    forwards_.emplace_at(slot, generation);
+    TcpForward& f = forwards_[slot];
+    ar(f.host, f.guest, f.guest_port, f.retry_at);
+    f.listener =
+        room_.context.env.sockets.adopt_listener({FlowKind::kTcpForward, slot, generation});
+    if (f.listener == nullptr) return false;
+  }
+  return ar.ok();
+}
+
+bool TcpProxy::restore(ArchiveReader& ar) {
+  archive_tables(ar);
+  uint32_t count = 0;
+  ar(count);
+  for (uint32_t slot = 0; slot < count && slot < room_.connections.capacity() && ar.ok(); ++slot) {
+    uint32_t generation = 0;
+    bool used = false;
+    ar(generation, used);
+    room_.connections.set_generation(slot, generation);
+    if (!used || !ar.ok()) continue;
+    const FlowId id{FlowKind::kTcp, slot, generation};
+    room_.connections.emplace_at(slot, generation, id, Endpoint{}, Endpoint{}, room_.config,
+                                 room_.pool, room_.context.limits.tcp_uplink_bytes_each,
+                                 room_.context.limits.tcp_reassembly_gaps);
+    Connection& c = room_.connections[slot];
+    bool ready = false;
+    ar(ready, c);
+    if (!ar.ok() || !c.held.restore(ar)) return false;
+    if (ready) room_.ready.set(slot);
+    c.socket = c.local ? local_streams_.adopt(id) : room_.context.env.sockets.adopt_stream(id);
+    if (c.socket == nullptr) return false;
+    if (!c.detached) index_.insert(c.key(), slot);
+  }
+  if (!ar.ok() || !room_.timers.restore(ar) || !restore_forwards(ar)) return false;
+  for (uint32_t slot = time_wait_.next(0); slot != SlotBitmap::kNone;
+       slot = time_wait_.next(slot + 1)) {
+    index_.insert(time_wait_[slot].key, slot | kTimeWaitBit);
+  }
+  for (uint32_t slot = failures_.next(0); slot != SlotBitmap::kNone;
+       slot = failures_.next(slot + 1)) {
+    failure_index_.insert(failures_[slot].key, slot);
+  }
+  return ar.ok();
+}
+
+}  // namespace dashi

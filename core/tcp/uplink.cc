@@ -1,0 +1,183 @@
+#include "core/tcp/uplink.hh"
+
+#include <algorithm>
+
+#include "core/tcp/segment_writer.hh"
+
+namespace dashi {
+namespace {
+
+// What of a segment lies in the window and was not received before (RFC 9293 3.10.7.4).
+struct Trimmed {
+  SeqNum sequence;
+  Bytes payload;
+  bool fin = false;
+};
+
+Trimmed trim(const Connection& c, const Packet& packet) {
+  Trimmed t{SeqNum(packet.tcp.sequence), packet.payload, packet.tcp.fin()};
+  const SeqNum next = c.receive_next();
+  if (t.sequence.before(next)) {
+    const size_t cut = std::min<size_t>(bytes_between(t.sequence, next), t.payload.size());
+    t.payload = t.payload.subspan(cut);
+    t.sequence += static_cast<uint32_t>(cut);
+  }
+  const SeqNum right = c.up.fin.has_value() ? *c.up.fin : c.up.offered;
+  const SeqNum end = t.sequence + static_cast<uint32_t>(t.payload.size());
+  if (end.after(right)) {
+    const size_t cut = std::min<size_t>(bytes_between(right, end), t.payload.size());
+    t.payload = t.payload.first(t.payload.size() - cut);
+    t.fin = false;
+  }
+  return t;
+}
+
+void owe_ack(TcpRoom& room, Instant now, Connection& c, size_t bytes) {
+  c.up.since_ack += static_cast<uint32_t>(bytes);
+  // RFC 9293 3.8.6.3: at least every second full-sized segment, and within the delay.
+  const uint32_t two_segments = 2u * (room.context.topology.mtu - 60u);
+  if (c.up.since_ack >= two_segments) c.up.ack_now = true;
+  if (c.up.ack_deadline == kNever) c.up.ack_deadline = now + room.config.delayed_ack;
+}
+
+// The guest's FIN takes effect once every byte before it is here.
+void accept_fin(Connection& c) {
+  if (c.up.state != UplinkState::kOpen || !c.up.fin.has_value() || c.up.gathered != 0) return;
+  if (c.up.base + static_cast<uint32_t>(c.held.contiguous()) != *c.up.fin) return;
+  c.up.state = UplinkState::kFinReceived;
+  c.up.ack_now = true;
+  c.guest_closed_first = c.down.state == DownlinkState::kOpen;
+}
+
+void gather(TcpRoom& room, Connection& c, Bytes payload) {
+  const uint32_t at = room.gathered_count++;
+  room.gathered[at] = {payload, Uplink::kNoGather};
+  if (c.up.gather_first == Uplink::kNoGather) {
+    c.up.gather_first = at;
+    room.gatherers[room.gatherer_count++] = c.id.slot;
+  } else {
+    room.gathered[c.up.gather_last].next = at;
+  }
+  c.up.gather_last = at;
+  c.up.gathered += static_cast<uint32_t>(payload.size());
+}
+
+Fate hold(TcpRoom& room, Instant now, Connection& c, const Packet& packet, const Trimmed& t) {
+  const bool in_order = t.sequence == c.receive_next();
+  const Fate fate = settle_gathered(room, c);  // so that offsets and the ACK below are true
+  if (fate != Fate::kLives) return fate;
+  const bool filled_gap = in_order && c.held.has_gaps();
+  const size_t offset = bytes_between(c.up.base, t.sequence);
+  const size_t kept = c.held.insert(offset, t.payload);
+  if (kept < t.payload.size()) room.context.counters.increment(Counter::kTcpReassemblyFull);
+  if (kept == 0) {
+    room.context.drop(DropReason::kTcpNoMemory, packet.frame);
+    c.up.ack_now = true;
+    return Fate::kLives;
+  }
+  owe_ack(room, now, c, kept);
+  if (filled_gap) c.up.ack_now = true;  // RFC 5681 4.2
+  if (!in_order) send_ack(room, c);     // a duplicate ACK, at once
+  return Fate::kLives;
+}
+
+}  // namespace
+
+Fate receive_payload(TcpRoom& room, Instant now, Connection& c, const Packet& packet) {
+  if (packet.payload.empty() && !packet.tcp.fin()) return Fate::kLives;
+  room.mark_ready(c);
+  if (c.up.state != UplinkState::kOpen) {
+    c.up.ack_now = true;  // a FIN again: our ACK was lost
+    return Fate::kLives;
+  }
+  const Trimmed t = trim(c, packet);
+  if (t.fin && !c.up.fin.has_value()) {
+    c.up.fin = t.sequence + static_cast<uint32_t>(t.payload.size());
+  }
+  if (t.payload.empty()) {
+    if (!t.fin) c.up.ack_now = true;  // nothing new: tell the guest where we are
+  } else if (t.sequence == c.receive_next() && c.held.contiguous() == 0 && c.up.host_writable) {
+    gather(room, c, t.payload);
+    owe_ack(room, now, c, t.payload.size());
+    if (c.held.has_gaps()) c.up.ack_now = true;
+  } else {
+    const Fate fate = hold(room, now, c, packet, t);
+    if (fate != Fate::kLives) return fate;
+  }
+  if (c.up.fin.has_value() && c.up.gathered == 0) {
+    accept_fin(c);
+    return drain_held(room, c);
+  }
+  return Fate::kLives;
+}
+
+Fate settle_gathered(TcpRoom& room, Connection& c) {
+  if (c.up.gather_first == Uplink::kNoGather) return Fate::kLives;
+  std::array<Bytes, TcpRoom::kBatch> views;
+  size_t count = 0;
+  for (uint32_t i = c.up.gather_first; i != Uplink::kNoGather; i = room.gathered[i].next) {
+    views[count++] = room.gathered[i].payload;
+  }
+  const uint32_t total = c.up.gathered;
+  c.up.gather_first = c.up.gather_last = Uplink::kNoGather;
+  c.up.gathered = 0;
+
+  const auto written = c.socket->write(std::span<const Bytes>(views).first(count));
+  if (!written && written.error() != SocketError::kWouldBlock) return Fate::kReset;
+  const size_t taken = written ? *written : 0;
+  room.context.counters.add(Counter::kTcpBytesUp, taken);
+  c.up.base += static_cast<uint32_t>(taken);
+  c.held.advance(taken);
+  if (taken < total) {
+    c.up.host_writable = false;
+    size_t skip = taken;
+    size_t offset = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const size_t cut = std::min(skip, views[i].size());
+      skip -= cut;
+      const Bytes rest = views[i].subspan(cut);
+      const size_t kept = c.held.insert(offset, rest);
+      offset += kept;
+      if (kept < rest.size()) {  // not acknowledged: the guest sends it again
+        room.context.counters.increment(Counter::kTcpReassemblyFull);
+        break;
+      }
+    }
+  }
+  accept_fin(c);
+  return drain_held(room, c);
+}
+
+Fate drain_held(TcpRoom& room, Connection& c) {
+  std::array<Bytes, TcpRoom::kBatch> views;
+  while (c.up.host_writable && c.held.contiguous() != 0) {
+    const size_t count = c.held.view(views);
+    size_t total = 0;
+    for (size_t i = 0; i < count; ++i) total += views[i].size();
+    const auto written = c.socket->write(std::span<const Bytes>(views).first(count));
+    if (!written && written.error() != SocketError::kWouldBlock) return Fate::kReset;
+    const size_t taken = written ? *written : 0;
+    room.context.counters.add(Counter::kTcpBytesUp, taken);
+    c.up.base += static_cast<uint32_t>(taken);
+    c.held.advance(taken);
+    if (taken < total) c.up.host_writable = false;
+  }
+  accept_fin(c);
+  if (c.up.state == UplinkState::kFinReceived && c.held.contiguous() == 0) {
+    c.socket->shutdown_write();
+    c.up.state = UplinkState::kClosed;
+  }
+  if (c.up.state != UplinkState::kOpen) return Fate::kLives;
+  // A window worth telling about has opened.
+  const uint32_t window = std::min<uint32_t>(
+      room.config.window, static_cast<uint32_t>(room.context.limits.tcp_uplink_bytes_each));
+  const uint32_t step = std::min(window / 2, std::max(2u * c.down.mss, window / 8));
+  if (window_gain(room, c) >= step &&
+      bytes_between(c.receive_next(), c.up.offered) < window - window / 4) {
+    c.up.ack_now = true;
+    room.mark_ready(c);
+  }
+  return Fate::kLives;
+}
+
+}  // namespace dashi
