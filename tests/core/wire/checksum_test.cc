@@ -29,8 +29,8 @@ BOOST_AUTO_TEST_CASE(nothing_sums_to_nothing) {
 
 BOOST_AUTO_TEST_CASE(every_length_at_every_alignment_equals_the_naive_sum) {
   ByteVector bytes(300);
-  std::mt19937 random(20240601);
-  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+  std::mt19937 draw(20240601);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(draw());
   for (size_t from = 0; from < 17; ++from) {
     for (size_t n = 0; n < 260; ++n) {
       const Bytes piece = Bytes(bytes).subspan(from, n);
@@ -44,14 +44,14 @@ BOOST_AUTO_TEST_CASE(every_length_at_every_alignment_equals_the_naive_sum) {
 BOOST_AUTO_TEST_CASE(pieces_of_any_length_sum_like_the_whole) {
   const unsigned seed = 7;
   BOOST_TEST_MESSAGE("seed " << seed);
-  std::mt19937 random(seed);
+  std::mt19937 draw(seed);
   for (int round = 0; round < 500; ++round) {
-    ByteVector bytes(random() % 2000);
-    for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+    ByteVector bytes(draw() % 2000);
+    for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(draw());
     Checksum sum;
     Bytes rest = bytes;
     while (!rest.empty()) {
-      const size_t n = 1 + random() % std::min<size_t>(rest.size(), 40);
+      const size_t n = 1 + draw() % std::min<size_t>(rest.size(), 40);
       if (n == 2 && rest.size() >= 2) {
         sum.add_word(static_cast<uint16_t>(rest[0] << 8 | rest[1]));
       } else {
