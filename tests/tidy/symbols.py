@@ -36,7 +36,7 @@ def writable(archive: Path, objdump: str) -> Iterator[tuple[str, str]]:
     for line in _run(objdump, "-tC", str(archive)):
         match = _WRITABLE.match(line)
         if match and not match.group(1).startswith(".data.rel.ro") and not match.group(2).startswith("."):
-            yield match.group(1), match.group(2).split(maxsplit=1)[-1].removeprefix(".hidden ")
+            yield match.group(1), match.group(2).removeprefix(".hidden ")
 
 
 def allowed(path: Path) -> dict[str, list[re.Pattern[str]]]:

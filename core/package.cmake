@@ -1,0 +1,33 @@
+# What `cmake --install` puts where Linux users expect it: programs, man pages, and the core as a
+# library with headers under include/dashi, a CMake package (dashi::core) and a pkg-config file. Included last
+# by the root, when all targets exist. The Python package installs itself (python/CMakeLists.txt).
+include(CMakePackageConfigHelpers)
+
+set(dashi_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/dashi)
+install(TARGETS dashi_core EXPORT dashi-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT dashi-targets NAMESPACE dashi:: DESTINATION ${dashi_cmake_dir})
+foreach(room base wire env flow tcp udp icmp dns gateway nat)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/core/${room}
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/dashi/core FILES_MATCHING PATTERN "*.hh")
+endforeach()
+
+configure_package_config_file(${PROJECT_SOURCE_DIR}/core/dashi-config.cmake.in
+  ${PROJECT_BINARY_DIR}/dashi-config.cmake INSTALL_DESTINATION ${dashi_cmake_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/dashi-config-version.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/dashi-config.cmake ${PROJECT_BINARY_DIR}/dashi-config-version.cmake
+  DESTINATION ${dashi_cmake_dir})
+
+file(RELATIVE_PATH dashi_pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(${PROJECT_SOURCE_DIR}/core/dashi.pc.in ${PROJECT_BINARY_DIR}/dashi.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/dashi.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+foreach(program dashi dashi-lab)
+  if(TARGET ${program})
+    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endforeach()
+file(GLOB dashi_man_pages CONFIGURE_DEPENDS
+  ${PROJECT_SOURCE_DIR}/core/linux/man/*.1 ${PROJECT_SOURCE_DIR}/sim/lab/man/*.1)
+install(FILES ${dashi_man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
