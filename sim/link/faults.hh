@@ -1,0 +1,154 @@
+// Faults as data. What may go wrong is a spec of probabilities; what did go wrong in a run is a list
+// of decisions, each naming a stream (one direction of a link, or the socket calls), the ordinal of
+// the frame or call, and what was done to it. A run made from a list draws nothing, so a failing run
+// is shrunk by taking decisions out of its list. This is the one fault layer: ns-3 has no reorder,
+// duplicate, corrupt or bursty loss of its own.
+//
+// Nothing here touches a frame or a socket; link_model and sim_sockets carry the decisions out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/base/bytes.hh"
+#include "sim/link/prng.hh"
+
+namespace dashi {
+
+// Bursty loss with two states (Gilbert 1960, Elliott 1963). One step a frame, then a draw.
+struct GilbertElliott {
+  Chance good_to_bad;
+  Chance bad_to_good;
+  Chance loss_in_good;
+  Chance loss_in_bad;
+};
+
+// From `from`, for `length`, nothing passes.
+struct Blackout {
+  Instant from;
+  Duration length{};
+};
+
+// What may happen to a frame on its way. All independent; the default is a perfect link.
+struct LinkFaults {
+  Chance loss;
+  GilbertElliott bursts;
+  Chance duplicate;
+  Chance reorder_by_delay;  // an extra delay of its own, so that later frames overtake
+  DurationRange reorder_delay;
+  Chance reorder_by_distance;         // held until `reorder_distance` later frames went by
+  uint32_t reorder_distance = 3;      // frames, at most
+  Duration reorder_hold_max = 100ms;  // a held frame goes on after this, whatever passed
+  Chance corrupt_bit;                 // one bit, anywhere in the frame
+  Chance corrupt_header;              // one byte of the first 54
+  Chance corrupt_checksum;  // the transport checksum's place in an IPv4 TCP frame, or its like
+  Chance truncate;          // cut to a random length
+  DurationRange jitter;     // a delay each, order kept
+  std::vector<Blackout> blackouts;
+};
+
+// One thing done to one frame or one socket call.
+struct FaultDecision {
+  enum class Kind : uint8_t {
+    // frames; `argument` in brackets
+    kLose,
+    kBlackout,
+    kDuplicate,
+    kDelay,          // [nanoseconds, order not kept]
+    kJitter,         // [nanoseconds, order kept]
+    kHold,           // [frames]
+    kFlipBit,        // [bit position]
+    kSmashHeader,    // [offset << 8 | value to xor]
+    kSmashChecksum,  // [value to xor]
+    kTruncate,       // [bytes left]
+    // socket calls
+    kShortWrite,  // [bytes taken]
+    kWouldBlock,  // [nanoseconds until the edge]
+    kReset,
+    kConnectLate,   // [nanoseconds]
+    kConnectFails,  // [SocketError]
+    kTooManySockets,
+    kNoBuffers,
+  };
+  uint32_t stream = 0;  // who: see kStream* of the world
+  Kind kind{};
+  uint64_t ordinal = 0;  // which frame or call of that stream, from 0
+  uint64_t argument = 0;
+  friend bool operator==(const FaultDecision&, const FaultDecision&) = default;
+};
+const char* name_of(FaultDecision::Kind kind);
+
+// The decisions of one run: drawn and written down, or given and obeyed.
+class FaultPlan {
+ public:
+  // Draws from specs; remembers what came out if `record`.
+  explicit FaultPlan(bool record) : record_(record) {}
+  // Does exactly these, and draws nothing.
+  explicit FaultPlan(std::vector<FaultDecision> given);
+
+  bool replays() const { return replays_; }
+  void note(const FaultDecision& decision) {
+    if (record_) decisions_.push_back(decision);
+  }
+  // The given decisions for one frame or call, in their order.
+  std::span<const FaultDecision> given_for(uint32_t stream, uint64_t ordinal) const;
+  const std::vector<FaultDecision>& decisions() const { return decisions_; }
+
+ private:
+  bool record_ = false;
+  bool replays_ = false;
+  std::vector<FaultDecision> decisions_;  // replaying: sorted by (stream, ordinal), order kept
+};
+
+// What is to be done to one frame.
+struct FrameFate {
+  bool lost = false;
+  bool duplicated = false;
+  Duration delay{};   // order not kept
+  Duration jitter{};  // order kept
+  uint32_t hold = 0;  // frames to let by; 0: none
+  std::optional<uint64_t> flip_bit;
+  uint16_t smash_offset = 0;
+  uint8_t smash_xor = 0;  // 0: none
+  uint16_t checksum_xor = 0;
+  std::optional<size_t> truncate_to;
+
+  bool damages() const {
+    return flip_bit.has_value() || smash_xor != 0 || checksum_xor != 0 || truncate_to.has_value();
+  }
+};
+
+// Does to a frame's bytes what its fate says; gives the bytes that are left.
+MutableBytes damage(const FrameFate& fate, MutableBytes frame);
+
+// The fate of each frame of one direction, in order.
+class FrameFaults {
+ public:
+  // `plan` may be null: drawn and not written down.
+  FrameFaults(const LinkFaults& spec, const Prng& prng, FaultPlan* plan, uint32_t stream)
+      : spec_(spec), prng_(prng), plan_(plan), stream_(stream) {}
+
+  FrameFate next(Instant now, size_t frame_bytes);
+  void set_spec(const LinkFaults& spec) { spec_ = spec; }
+  const LinkFaults& spec() const { return spec_; }
+  uint64_t frames() const { return ordinal_; }
+
+ private:
+  using Kind = FaultDecision::Kind;
+  void draw(Instant now, size_t frame_bytes);
+  void draw_damage(size_t frame_bytes);
+  void decide(Kind kind, uint64_t argument);
+  static void apply(const FaultDecision& decision, FrameFate& fate);
+
+  LinkFaults spec_;
+  Prng prng_;
+  FaultPlan* plan_;
+  uint32_t stream_;
+  uint64_t ordinal_ = 0;
+  bool bad_ = false;  // the state of Gilbert and Elliott's chain
+  FrameFate fate_;    // of the frame being drawn
+};
+
+}  // namespace dashi
