@@ -17,6 +17,8 @@
 
 namespace dashi {
 
+struct Rooms;  // rooms.hh: what a Nat is made of
+
 enum class RestoreError : uint8_t { kTruncated, kWrongVersion, kWrongConfig, kSocketMissing };
 
 class Nat {
@@ -68,7 +70,8 @@ class Nat {
                                                             Env env);
 
  private:
-  struct Rooms;
+  explicit Nat(std::unique_ptr<Rooms> rooms);
+
   std::unique_ptr<Rooms> rooms_;
 };
 

@@ -60,7 +60,7 @@ size_t fill_headers(TcpRoom& room, Connection& c, std::span<const FrameSlot> slo
     const size_t n = std::min<size_t>(chunk, sent.bytes - done);
     const bool last = done + n == sent.bytes;
     uint8_t flags = 0;
-    if (last && n != 0 && (sent.drained || sent.fin)) flags |= kTcpPsh;
+    if (last && n != 0) flags |= kTcpPsh;  // the end of a burst: nothing follows at once
     if (last && sent.fin) flags |= kTcpFin;
     const TcpHeader header =
         data_header(room, c, plan.sequence + static_cast<uint32_t>(done), flags);
