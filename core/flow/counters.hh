@@ -20,8 +20,8 @@ namespace dashi {
   X(kNdpReplies, "ndp-replies")                              \
   X(kRouterAdvertisements, "router-advertisements")          \
   X(kDhcpv4Replies, "dhcpv4-replies")                        \
-  X(kDhcpv4Releases, "dhcpv4-releases")                         \
-  X(kDhcpv4Declines, "dhcpv4-declines")                         \
+  X(kDhcpv4Releases, "dhcpv4-releases")                      \
+  X(kDhcpv4Declines, "dhcpv4-declines")                      \
   X(kDhcpv6Replies, "dhcpv6-replies")                        \
   X(kIcmpErrorsSent, "icmp-errors-sent")                     \
   X(kIcmpErrorsLimited, "icmp-errors-limited")               \

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/result.hh"
 #include "core/base/time.hh"
 #include "core/wire/address.hh"
 
@@ -21,5 +22,24 @@ struct GatewayConfig {
   Duration ra_interval = 200s;       // unsolicited RAs (RFC 4861 6.2.1 MaxRtrAdvInterval 600 s)
   Duration router_lifetime = 1800s;  // RFC 4861 6.2.1 AdvDefaultLifetime
 };
+
+enum class GatewayConfigError : uint8_t {
+  kNameNotValid,       // host name, domain or search list: not a domain name (RFC 1035 2.3.1 sizes)
+  kSearchListTooLong,  // does not fit a router advertisement beside the rest
+  kTooManyDnsServers,  // more than kGatewayDnsServersMax of a family
+  kDnsServerNotUsable,        // unspecified or multicast
+  kLeaseOutOfRange,           // below 60 s or above 2^32 - 2 s, the longest that is not for ever
+  kRaIntervalOutOfRange,      // outside 4 s to 1800 s (RFC 4861 6.2.1)
+  kRouterLifetimeOutOfRange,  // not 0, and below ra_interval or above 9000 s (RFC 4861 6.2.1)
+};
+
+inline constexpr size_t kGatewayDnsServersMax = 8;    // of each family
+inline constexpr size_t kGatewaySearchListMax = 512;  // bytes, encoded without compression
+
+const char* message_of(GatewayConfigError error);
+
+// What a driver checks before it makes a Nat. The services themselves bear any configuration, by
+// leaving out what does not fit.
+Result<Done, GatewayConfigError> validate(const GatewayConfig& config);
 
 }  // namespace dashi

@@ -48,7 +48,7 @@ BOOST_FIXTURE_TEST_SUITE(arp, ArpFixture)
 BOOST_AUTO_TEST_CASE(resolves_the_gateway) {
   const Outcome outcome = feed(arp, kAskForGateway);
   BOOST_REQUIRE(outcome.frames.size() == 1u);
-  BOOST_TEST(outcome.frames[0] == kGatewayAnswers, boost::test_tools::per_element());
+  BOOST_TEST(outcome.frames[0].bytes == kGatewayAnswers, boost::test_tools::per_element());
   BOOST_TEST(outcome.drops.empty());
   BOOST_TEST(counters[Counter::kArpReplies] == 1u);
 }
@@ -58,13 +58,13 @@ BOOST_AUTO_TEST_CASE(answers_a_frame_padded_to_the_ethernet_minimum) {
   frame.resize(60);
   const Outcome outcome = feed(arp, frame);
   BOOST_REQUIRE(outcome.frames.size() == 1u);
-  BOOST_TEST(outcome.frames[0] == kGatewayAnswers, boost::test_tools::per_element());
+  BOOST_TEST(outcome.frames[0].bytes == kGatewayAnswers, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(defends_the_gateways_address_against_probes) {
   const Outcome outcome = ask({}, kGatewayV4);
   BOOST_REQUIRE(outcome.frames.size() == 1u);
-  const ArpPacket reply = parse_arp(Bytes(outcome.frames[0]).subspan(14)).value();
+  const ArpPacket reply = parse_arp(Bytes(outcome.frames[0].bytes).subspan(14)).value();
   BOOST_TEST((reply.operation == kArpReply));
   BOOST_TEST((reply.sender_ip == kGatewayV4));
   BOOST_TEST((reply.sender_mac == topology.gateway_mac));
@@ -75,8 +75,8 @@ BOOST_AUTO_TEST_CASE(defends_the_gateways_address_against_probes) {
 BOOST_AUTO_TEST_CASE(contradicts_a_guest_that_claims_the_gateways_address_once_in_ten_seconds) {
   const Outcome first = ask(kGatewayV4, kGatewayV4);
   BOOST_REQUIRE(first.frames.size() == 1u);
-  const ArpPacket said = parse_arp(Bytes(first.frames[0]).subspan(14)).value();
-  BOOST_TEST((load<MacAddress>(first.frames[0]) == MacAddress::broadcast()));
+  const ArpPacket said = parse_arp(Bytes(first.frames[0].bytes).subspan(14)).value();
+  BOOST_TEST((load<MacAddress>(first.frames[0].bytes) == MacAddress::broadcast()));
   BOOST_TEST(said.is_announcement());
   BOOST_TEST((said.sender_mac == topology.gateway_mac));
   BOOST_TEST((said.sender_ip == kGatewayV4));
@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(stands_in_for_other_hosts_of_the_subnet_but_not_for_probes)
   const Ipv4Address other = v4("10.0.0.9");
   const Outcome outcome = ask(kGuestV4, other);
   BOOST_REQUIRE(outcome.frames.size() == 1u);
-  const ArpPacket reply = parse_arp(Bytes(outcome.frames[0]).subspan(14)).value();
+  const ArpPacket reply = parse_arp(Bytes(outcome.frames[0].bytes).subspan(14)).value();
   BOOST_TEST((reply.sender_ip == other));
   BOOST_TEST((reply.sender_mac == topology.gateway_mac));
   BOOST_TEST(ask({}, other).silent_with(DropReason::kArpNotForUs));
@@ -174,19 +174,19 @@ BOOST_AUTO_TEST_CASE(goes_on_after_save_and_restore) {
   const Ipv4Address chosen = v4("10.0.0.77");
   BOOST_TEST(ask(chosen, kGatewayV4).frames.size() == 1u);
   BOOST_TEST(ask(kGatewayV4, kGatewayV4).frames.size() == 1u);
-  BytesSink sink;
-  ArchiveWriter writer_(sink);
-  arp.save(writer_);
+  MemoryArchive archive;
+  ArchiveWriter saver(archive);
+  arp.save(saver);
   ArpResponder other(context);
-  BytesSource source(sink.bytes);
-  ArchiveReader reader(source);
+  ArchiveReader reader(archive);
   BOOST_REQUIRE(other.restore(reader));
-  BOOST_TEST(source.empty());
+  BOOST_TEST(archive.read == archive.bytes.size());
   const ByteVector own = arp_frame(kGuestMac, request(kGuestV4, chosen));
   BOOST_TEST(feed(other, own).silent_with(DropReason::kArpNotForUs));
   const ByteVector claim = arp_frame(kGuestMac, request(kGatewayV4, kGatewayV4));
   BOOST_TEST(feed(other, claim).silent_with(DropReason::kRateLimited));
-  BytesSource truncated(Bytes(sink.bytes).first(sink.bytes.size() - 1));
+  MemoryArchive truncated;
+  truncated.bytes.assign(archive.bytes.begin(), archive.bytes.end() - 1);
   ArchiveReader fails(truncated);
   BOOST_TEST(!other.restore(fails));
 }
