@@ -89,6 +89,7 @@ class Resolver {
   void archive_fields(Archive& ar);
   template <typename Archive>
   void archive_query(Archive& ar, UpstreamQuery& query);
+  bool plausible(uint32_t slot, bool has_stream, bool completed, bool ready) const;
   bool adopt_sockets(uint32_t slot, bool has_stream);
 
   const DnsConfig& config_;

@@ -28,9 +28,10 @@ void Resolver::archive_fields(Archive& ar) {
     ar.bounded(messages_[slot], kDnsMessageBytesMax);
     ar.bounded(answers_[slot], kDnsMessageBytesMax + 2);
     if constexpr (Archive::kReading) {
+      if (!ar.ok() || !plausible(slot, has_stream, completed, ready)) return ar.fail();
       if (completed) completed_.set(slot);
       if (ready) ready_.set(slot);
-      if (ar.ok() && !adopt_sockets(slot, has_stream)) ar.fail();
+      if (!adopt_sockets(slot, has_stream)) ar.fail();
     }
   };
   if constexpr (Archive::kReading) {
@@ -50,11 +51,20 @@ void Resolver::archive_fields(Archive& ar) {
   }
 }
 
+// What this code could have saved: a state file is not trusted to be one of ours.
+bool Resolver::plausible(uint32_t slot, bool has_stream, bool completed, bool ready) const {
+  using State = UpstreamQuery::State;
+  const UpstreamQuery& q = queries_[slot];
+  if (q.state > State::kEnded || messages_[slot].size() < kDnsHeaderBytes) return false;
+  if (q.origin.guest.address.family() != q.origin.gateway.family()) return false;
+  if (q.state == State::kAnswered && answers_[slot].size() < 2 + kDnsHeaderBytes) return false;
+  const bool over_tcp = q.state == State::kConnecting || q.state == State::kTcp;
+  if (has_stream != over_tcp && !(has_stream && q.state == State::kAnswered)) return false;
+  return !(completed && q.waiting()) && !(ready && !q.waiting());
+}
+
 bool Resolver::adopt_sockets(uint32_t slot, bool has_stream) {
   UpstreamQuery& q = queries_[slot];
-  if (q.state > UpstreamQuery::State::kEnded || messages_[slot].size() < kDnsHeaderBytes) {
-    return false;
-  }
   Sockets& sockets = context_.env.sockets;
   if (has_stream) {
     q.stream = sockets.adopt_stream({FlowKind::kDnsTcp, slot, q.serial});
@@ -62,8 +72,6 @@ bool Resolver::adopt_sockets(uint32_t slot, bool has_stream) {
   } else if (q.state == UpstreamQuery::State::kUdp) {
     q.datagram = sockets.adopt_datagram({FlowKind::kDnsUdp, slot, q.serial});
     if (!q.datagram) return false;
-  } else if (q.waiting()) {
-    return false;
   }
   if (q.waiting()) timers_.arm(slot, q.deadline);
   return true;

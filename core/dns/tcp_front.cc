@@ -8,10 +8,6 @@ namespace {
 constexpr Port kDnsPort{53};
 constexpr size_t kLengthBytes = 2;
 
-constexpr uint8_t event_bit(SocketEvent::Kind kind) {
-  return static_cast<uint8_t>(1U << static_cast<unsigned>(kind));
-}
-
 }  // namespace
 
 // One guest connection's end, owned by tcp/: a name for a slot, which is its own for as long as this
@@ -331,7 +327,8 @@ void TcpFront::flush(Instant now) {
 // --- Time ---
 
 void TcpFront::set_idle_timer(uint32_t slot) {
-  timers_.clear(slot);  // not lazily: what is armed is what save() knows
+  timers_.clear(slot);               // not lazily: what is armed is what save() knows
+  if (streams_[slot].ended) return;  // all is said; the connection's timers are tcp/'s
   timers_.arm(slot, streams_[slot].last_activity + config_.tcp_idle);
 }
 
@@ -339,7 +336,6 @@ void TcpFront::set_idle_timer(uint32_t slot) {
 void TcpFront::handle_timers(Instant now) {
   for (uint32_t slot = timers_.pop_due(now); slot != Timers::kNone; slot = timers_.pop_due(now)) {
     Stream& stream = streams_[slot];
-    if (stream.ended) continue;  // all is said; tcp/ has the connection's timers
     if (stream.active || (stream.in_flight != 0 && stream.may_answer())) {
       stream.last_activity = now;
       set_idle_timer(slot);

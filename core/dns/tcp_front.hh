@@ -53,6 +53,9 @@ class TcpFront : public LocalStreams {
  private:
   friend class DnsStream;
   static constexpr uint32_t kNone = SlotBitmap::kNone;
+  static constexpr uint8_t event_bit(SocketEvent::Kind kind) {
+    return static_cast<uint8_t>(1U << static_cast<unsigned>(kind));
+  }
 
   struct Stream {
     FlowId id;           // tcp/'s

@@ -24,6 +24,9 @@ void TcpFront::save(ArchiveWriter& ar) const {
 }
 
 bool TcpFront::restore(ArchiveReader& ar) {
+  constexpr unsigned kKnownEvents = event_bit(SocketEvent::Kind::kConnected) |
+                                    event_bit(SocketEvent::Kind::kReadable) |
+                                    event_bit(SocketEvent::Kind::kWritable);
   DASHI_CHECK(streams_.size() == 0);
   unowned_ = true;
   while (ar.ok()) {
@@ -42,8 +45,9 @@ bool TcpFront::restore(ArchiveReader& ar) {
       return false;
     }
     if (ready) ready_.set(slot);
+    stream.events = static_cast<uint8_t>(stream.events & kKnownEvents);
     if (stream.events != 0) eventful_.set(slot);
-    if (!stream.reset && !stream.ended) set_idle_timer(slot);
+    if (!stream.reset) set_idle_timer(slot);
   }
   return ar.ok() && queries_agree();
 }

@@ -18,11 +18,11 @@ inline const Endpoint kSecond{Ipv4Address{{192, 0, 2, 2}}, Port{53}};
 struct DnsWorld : FakeFlowWorld {
   DnsConfig config;
   Instant now = Instant(100s);
-  std::optional<DnsService> service;
+  std::unique_ptr<DnsService> service;
 
   DnsWorld() { config.resolvers = {kFirst, kSecond}; }
   DnsService& dns() {
-    if (!service) service.emplace(config, context);
+    if (!service) service = std::make_unique<DnsService>(config, context);
     return *service;
   }
 
