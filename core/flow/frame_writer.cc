@@ -153,6 +153,39 @@ bool FrameWriter::send_udp(const IpOut& ip, Port source, Port destination, Bytes
   return send_ip(ip, header, payload, offsetof(UdpHeader, checksum));
 }
 
+bool FrameWriter::send_udp_row(const IpOut& ip, Port source, Port destination, Bytes payload,
+                               uint16_t segment_size) {
+  const size_t transport_bytes = sizeof(UdpHeader) + payload.size();
+  std::array<uint8_t, 128> scratch{};
+  const size_t before = write_ip_header(scratch, ip, transport_bytes);
+  Checksum sum;
+  add_pseudo_header(sum, ip.source, ip.destination, IpProtocol::kUdp, transport_bytes);
+  UdpHeader udp;
+  udp.source_port = source.number;
+  udp.destination_port = destination.number;
+  udp.length = static_cast<uint16_t>(transport_bytes);
+  udp.checksum = sum.partial();
+  store(MutableBytes(scratch).subspan(before), udp);
+  const auto slots = link_.reserve(1, before + transport_bytes);
+  if (slots.empty()) {
+    counters_.increment(Counter::kGuestLinkFull);
+    return false;
+  }
+  SlotCursor cursor(slots[0]);
+  cursor.put(Bytes(scratch).first(before + sizeof(UdpHeader)));
+  cursor.put(payload);
+  Filled filled;
+  filled.bytes = before + transport_bytes;
+  filled.offload.gso_type = GsoType::kUdp;
+  filled.offload.gso_size = segment_size;
+  filled.offload.hdr_len = static_cast<uint16_t>(before + sizeof(UdpHeader));
+  filled.offload.csum_partial = true;
+  filled.offload.csum_start = static_cast<uint16_t>(before);
+  filled.offload.csum_offset = offsetof(UdpHeader, checksum);
+  commit({&filled, 1});
+  return true;
+}
+
 size_t FrameWriter::headers_size(Family family, size_t tcp_header_bytes) {
   return sizeof(EthernetHeader) + ip_header_size(family) + tcp_header_bytes;
 }

@@ -45,6 +45,11 @@ class FrameWriter {
   // UDP header and all; `payload` at most MTU - headers bytes, else false and nothing is sent.
   bool send_udp(const IpOut& ip, Port source, Port destination, Bytes payload);
 
+  // A row of datagrams of `segment_size` bytes of payload each (the last may be shorter) as one
+  // super-frame. Only for a link with udp_gso; the caller has checked that a segment fits the MTU.
+  bool send_udp_row(const IpOut& ip, Port source, Port destination, Bytes payload,
+                    uint16_t segment_size);
+
   // --- For the TCP downlink, which fills payload in place ---
   // Bytes before the TCP payload: Ethernet, IP and a TCP header of `tcp_header_bytes`.
   static size_t headers_size(Family family, size_t tcp_header_bytes);

@@ -122,7 +122,9 @@ void relay_net_error(Instant now, const NetError& error, const QuotedPacket& abo
   }
   const auto report = report_for(error.error);
   if (!report.has_value()) return;
-  errors.relay(now, *report, reporter, about.guest, quoted, error.mtu);
+  const uint32_t mtu =
+      v4 ? error.mtu : std::max<uint32_t>(error.mtu, kIpv6MinimumMtu);  // RFC 8200 5
+  errors.relay(now, *report, reporter, about.guest, quoted, mtu);
 }
 
 }  // namespace dashi

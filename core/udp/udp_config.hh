@@ -16,8 +16,8 @@ enum class UdpFilter : uint8_t {
 
 struct UdpConfig {
   UdpFilter filter = UdpFilter::kAddressDependent;
-  Duration timeout = 5min;      // RFC 4787 REQ-5, refreshed by both directions
-  Duration dns_timeout = 10s;   // for a guest endpoint that only ever talked to port 53
+  Duration timeout = 5min;     // RFC 4787 REQ-5, refreshed by both directions
+  Duration dns_timeout = 10s;  // for a guest endpoint that only ever talked to port 53
 };
 
 }  // namespace dashi

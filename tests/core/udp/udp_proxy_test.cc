@@ -1,0 +1,420 @@
+#include "core/udp/udp_proxy.hh"
+
+#include "tests/core/udp/fixture.hh"
+
+namespace dashi {
+namespace {
+
+using test::Arrival;
+using test::at;
+using test::ByteVector;
+using test::ip;
+using test::IpSpec;
+using test::ParsedFrame;
+using test::pattern;
+
+const Endpoint kGuest = at("10.0.0.2", 5000);
+const Endpoint kRemote = at("192.0.2.1", 7000);
+
+BOOST_FIXTURE_TEST_SUITE(udp_proxy, test::UdpFixture)
+
+BOOST_AUTO_TEST_CASE(one_socket_serves_a_guest_endpoint_whatever_it_talks_to) {
+  guest_sends(kGuest, kRemote, {1});
+  guest_sends(kGuest, at("198.51.100.9", 53), {2});
+  guest_sends(at("10.0.0.2", 5001), kRemote, {3});
+  guest_sends(at("10.0.0.3", 5000), kRemote, {4});
+  BOOST_TEST(sockets() == 3u);
+  BOOST_TEST(proxy.size() == 3u);
+  BOOST_TEST(socket(0).sent.size() == 2u);
+  BOOST_TEST((socket(0).sent[1].remote == at("198.51.100.9", 53)));
+  BOOST_TEST(world.counters[Counter::kUdpOut] == 4u);
+  BOOST_TEST(world.all_drops() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_datagram_carries_its_ip_header_along_with_one_hop_less) {
+  IpSpec spec = UdpFixture::spec(kGuest, kRemote);
+  spec.ttl = 9;
+  spec.tos = 0x2e;
+  spec.dont_fragment = false;
+  const ParsedFrame frame(test::udp_frame(spec, 5000, 7000, pattern(10)));
+  proxy.handle_packet(now, frame.packet);
+  const auto& sent = socket(0).sent[0];
+  BOOST_TEST(sent.ttl == 8);
+  BOOST_TEST(sent.tos == 0x2e);
+  BOOST_TEST(!sent.dont_fragment);
+  BOOST_TEST(sent.segment_size == 0);
+  BOOST_TEST(sent.payload == pattern(10), boost::test_tools::per_element());
+  Arrival arrival;
+  arrival.remote = kRemote;
+  arrival.ttl = 33;
+  arrival.tos = 0x03;
+  arrives(0, arrival);
+  const auto answer = world.link.take();
+  BOOST_TEST(answer.packet().ip_header.ttl == 32);
+  BOOST_TEST(answer.packet().ip_header.tos == 3);
+}
+
+BOOST_AUTO_TEST_CASE(answers_reach_the_guest_address_that_asked) {
+  const Endpoint first = at("fd00:da51::2", 4000);
+  const Endpoint second = at("fd00:da51::3", 4000);
+  const Endpoint remote = at("2001:db8::9", 99);
+  guest_sends(first, remote, {1});
+  guest_sends(second, remote, {2});
+  arrives(1, remote, pattern(700));
+  arrives(0, remote, pattern(3));
+  expect_datagram(remote, second, pattern(700));
+  expect_datagram(remote, first, pattern(3));
+  BOOST_TEST(world.counters[Counter::kUdpIn] == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(empty_datagrams_are_datagrams) {
+  guest_sends(kGuest, kRemote, {});
+  BOOST_TEST(socket(0).sent.size() == 1u);
+  BOOST_TEST(socket(0).sent[0].payload.empty());
+  arrives(0, kRemote, {});
+  expect_datagram(kRemote, kGuest, {});
+}
+
+BOOST_AUTO_TEST_CASE(the_filter_by_address_lets_other_ports_of_a_contact_in) {
+  guest_sends(kGuest, kRemote, {1});
+  arrives(0, at("192.0.2.1", 9999), {1});
+  expect_datagram(at("192.0.2.1", 9999), kGuest, {1});
+  arrives(0, at("192.0.2.2", 7000), {1});
+  BOOST_TEST(world.link.frames.empty());
+  BOOST_TEST(world.drops(DropReason::kUdpFiltered) == 1u);
+  BOOST_TEST(world.counters[Counter::kUdpFiltered] == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(the_filter_by_endpoint_and_the_open_one) {
+  config.filter = UdpFilter::kAddressAndPortDependent;
+  guest_sends(kGuest, kRemote, {1});
+  arrives(0, at("192.0.2.1", 9999), {1});
+  BOOST_TEST(world.drops(DropReason::kUdpFiltered) == 1u);
+  arrives(0, kRemote, {2});
+  expect_datagram(kRemote, kGuest, {2});
+  config.filter = UdpFilter::kEndpointIndependent;
+  arrives(0, at("203.0.113.5", 1), {3});
+  expect_datagram(at("203.0.113.5", 1), kGuest, {3});
+}
+
+BOOST_AUTO_TEST_CASE(nobody_outside_speaks_as_a_local_address_even_unfiltered) {
+  config.filter = UdpFilter::kEndpointIndependent;
+  guest_sends(kGuest, kRemote, {1});
+  for (const char* forged : {"10.0.0.1", "10.0.0.7", "127.0.0.1", "169.254.169.254"}) {
+    arrives(0, at(forged, 53), {1});
+  }
+  arrives(0, at("192.0.2.1", 0), {1});
+  BOOST_TEST(world.link.frames.empty());
+  BOOST_TEST(world.drops(DropReason::kUdpFiltered) == 5u);
+}
+
+BOOST_AUTO_TEST_CASE(a_mapping_lives_five_minutes_after_the_last_datagram_of_either_side) {
+  guest_sends(kGuest, kRemote, {1});
+  advance(4min);
+  arrives(0, kRemote, {1});
+  advance(4min);
+  guest_sends(kGuest, kRemote, {1});
+  advance(5min - 1ns);
+  BOOST_TEST(proxy.size() == 1u);
+  advance(1ns);
+  BOOST_TEST(proxy.size() == 0u);
+  BOOST_TEST(world.sockets.open_count() == 0u);
+  BOOST_TEST(world.counters[Counter::kUdpExpired] == 1u);
+  BOOST_TEST((proxy.next_deadline() == kNever));
+}
+
+BOOST_AUTO_TEST_CASE(filtered_datagrams_keep_nothing_alive) {
+  guest_sends(kGuest, kRemote, {1});
+  advance(4min);
+  arrives(0, at("203.0.113.5", 1), {3});
+  advance(1min);
+  BOOST_TEST(proxy.size() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_mapping_that_only_asked_names_is_short_lived) {
+  guest_sends(kGuest, at("192.0.2.53", 53), {1});
+  guest_sends(at("10.0.0.2", 6000), at("192.0.2.53", 53), {1});
+  guest_sends(at("10.0.0.2", 6000), kRemote, {1});
+  advance(10s);
+  BOOST_TEST(proxy.size() == 1u);
+  BOOST_TEST(socket(0).closed);
+  advance(4min + 50s);
+  BOOST_TEST(proxy.size() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_uso_super_frame_is_one_send) {
+  Offload offload;
+  offload.gso_type = GsoType::kUdp;
+  offload.gso_size = 1000;
+  offload.csum_partial = true;
+  offload.csum_start = 34;
+  offload.csum_offset = 6;
+  const ParsedFrame frame(
+      test::udp_frame(UdpFixture::spec(kGuest, kRemote), 5000, 7000, pattern(2500)), offload);
+  proxy.handle_packet(now, frame.packet);
+  BOOST_TEST(socket(0).sent.size() == 1u);
+  BOOST_TEST(socket(0).sent[0].segment_size == 1000);
+  BOOST_TEST(socket(0).sent[0].payload.size() == 2500u);
+  BOOST_TEST(world.counters[Counter::kUdpOut] == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(a_coalesced_row_is_cut_for_a_guest_that_cannot) {
+  guest_sends(kGuest, kRemote, {1});
+  Arrival arrival;
+  arrival.remote = kRemote;
+  arrival.payload = pattern(2500);
+  arrival.segment_size = 1000;
+  arrives(0, arrival);
+  const ByteVector all = pattern(2500);
+  expect_datagram(kRemote, kGuest, ByteVector(all.begin(), all.begin() + 1000));
+  expect_datagram(kRemote, kGuest, ByteVector(all.begin() + 1000, all.begin() + 2000));
+  expect_datagram(kRemote, kGuest, ByteVector(all.begin() + 2000, all.end()));
+  BOOST_TEST(world.counters[Counter::kUdpIn] == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(a_coalesced_row_stays_one_frame_for_a_guest_that_can) {
+  world.link.link_limits.udp_gso = true;
+  world.link.rest_bytes = 700;
+  guest_sends(kGuest, kRemote, {1});
+  Arrival arrival;
+  arrival.remote = kRemote;
+  arrival.payload = pattern(2500);
+  arrival.segment_size = 1000;
+  arrives(0, arrival);
+  BOOST_REQUIRE(world.link.frames.size() == 1u);
+  const auto frame = world.link.take();
+  const Packet p = frame.packet();
+  BOOST_TEST((frame.offload.gso_type == GsoType::kUdp));
+  BOOST_TEST(frame.offload.gso_size == 1000);
+  BOOST_TEST(frame.offload.csum_partial);
+  BOOST_TEST(ByteVector(p.payload.begin(), p.payload.end()) == pattern(2500),
+             boost::test_tools::per_element());
+  // The partial checksum, completed, is the whole one.
+  const size_t start = frame.offload.csum_start;
+  const uint16_t completed = test::naive_checksum(Bytes(frame.bytes).subspan(start));
+  ByteVector whole(frame.bytes.begin() + static_cast<ptrdiff_t>(start), frame.bytes.end());
+  test::put_u16(whole, 6, 0);
+  IpSpec spec;
+  spec.source = kRemote.address;
+  spec.destination = kGuest.address;
+  BOOST_TEST(completed == test::transport_checksum(spec, 17, whole));
+  BOOST_TEST(world.counters[Counter::kUdpIn] == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_fit_the_guests_mtu_is_counted) {
+  guest_sends(kGuest, kRemote, {1});
+  arrives(0, kRemote, pattern(1473));
+  arrives(0, kRemote, pattern(1472));
+  BOOST_TEST(world.drops(DropReason::kUdpTooLong) == 1u);
+  BOOST_TEST(world.link.frames.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_spent_ttl_ends_here) {
+  guest_sends(kGuest, kRemote, {1});
+  Arrival arrival;
+  arrival.remote = kRemote;
+  arrival.ttl = 1;
+  arrives(0, arrival);
+  BOOST_TEST(world.drops(DropReason::kTtlExpired) == 1u);
+  BOOST_TEST(world.link.frames.empty());
+}
+
+BOOST_AUTO_TEST_CASE(refusals_are_told) {
+  guest_sends(kGuest, at("10.0.0.1", 9), {1});
+  expect_icmp(3, 3);
+  BOOST_TEST(world.drops(DropReason::kUdpRefused) == 1u);
+  guest_sends(kGuest, at("10.0.0.9", 9), {1});
+  expect_icmp(3, 1);
+  BOOST_TEST(world.drops(DropReason::kDestinationUnreachable) == 1u);
+  guest_sends(kGuest, at("127.0.0.1", 9), {1});
+  expect_icmp(3, 13);
+  BOOST_TEST(world.drops(DropReason::kDestinationDenied) == 1u);
+  guest_sends(kGuest, at("239.255.255.250", 1900), {1});
+  guest_sends(kGuest, at("255.255.255.255", 1900), {1});
+  guest_sends(at("10.0.0.2", 0), kRemote, {1});
+  BOOST_TEST(world.drops(DropReason::kMulticast) == 1u);
+  BOOST_TEST(world.drops(DropReason::kBroadcast) == 1u);
+  BOOST_TEST(world.drops(DropReason::kUdpMalformed) == 1u);
+  BOOST_TEST(world.link.frames.empty());
+  BOOST_TEST(sockets() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(host_loopback_is_reached_by_the_gateways_name_when_opened) {
+  world.policy_config.host_loopback = true;
+  guest_sends(kGuest, at("10.0.0.1", 7777), {1});
+  BOOST_TEST((socket(0).sent[0].remote == at("127.0.0.1", 7777)));
+  arrives(0, at("127.0.0.1", 7777), {2});
+  expect_datagram(at("10.0.0.1", 7777), kGuest, {2});
+  arrives(0, at("127.0.0.1", 7778), {2});  // another service of the host has no business here
+  BOOST_TEST(world.drops(DropReason::kUdpFiltered) == 1u);
+  const Endpoint gateway{world.topology.gateway_link_local(), Port{7777}};
+  guest_sends(at("fe80::77", 5000), gateway, {1});
+  arrives(1, at("::1", 7777), {3});
+  expect_datagram(gateway, at("fe80::77", 5000), {3});
+}
+
+BOOST_AUTO_TEST_CASE(errors_of_the_network_quote_the_guests_datagram) {
+  guest_sends(kGuest, kRemote, pattern(20));
+  NetError error;
+  error.error = SocketError::kRefused;
+  error.icmp_type = 3;
+  error.icmp_code = 3;
+  error.reporter = kRemote.address;
+  error.original_remote = kRemote;
+  const ByteVector quoted = pattern(20);
+  error.quoted = quoted;
+  event(0, SocketEvent::Kind::kNetError, error);
+  const auto frame = expect_icmp(3, 3);
+  const Packet p = frame.packet();
+  BOOST_TEST((p.ip_header.source == kRemote.address));
+  ByteVector again(14, 0);
+  test::put_u16(again, 12, 0x0800);
+  test::append(again, p.transport.subspan(8));
+  Packet inner;
+  BOOST_REQUIRE(parse(again, {}, 1500, inner).ok());
+  BOOST_TEST(to_string(inner.source()) == to_string(kGuest));
+  BOOST_TEST(to_string(inner.destination()) == to_string(kRemote));
+  BOOST_TEST(inner.payload.size() == 20u);
+  // About somebody the guest never wrote to there is nothing to tell.
+  error.original_remote = at("192.0.2.77", 1);
+  event(0, SocketEvent::Kind::kNetError, error);
+  BOOST_TEST(world.link.frames.empty());
+  BOOST_TEST(proxy.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(an_error_from_host_loopback_comes_from_the_gateway) {
+  world.policy_config.host_loopback = true;
+  guest_sends(kGuest, at("10.0.0.1", 7777), {1});
+  NetError error;
+  error.error = SocketError::kRefused;
+  error.icmp_type = 3;
+  error.icmp_code = 3;
+  error.reporter = ip("127.0.0.1");
+  error.original_remote = at("127.0.0.1", 7777);
+  event(0, SocketEvent::Kind::kNetError, error);
+  const auto frame = expect_icmp(3, 3);
+  BOOST_TEST((frame.packet().ip_header.source == ip("10.0.0.1")));
+}
+
+BOOST_AUTO_TEST_CASE(packet_too_big_names_an_mtu_that_ipv6_allows) {
+  const Endpoint guest = at("fd00:da51::2", 5000);
+  const Endpoint remote = at("2001:db8::1", 9);
+  guest_sends(guest, remote, pattern(1400));
+  NetError error;
+  error.error = SocketError::kMessageTooLong;
+  error.icmp_type = 2;
+  error.mtu = 900;
+  error.reporter = ip("2001:db8:f::1");
+  error.original_remote = remote;
+  event(0, SocketEvent::Kind::kNetError, error);
+  const auto frame = expect_icmp(2, 0);
+  const Packet p = frame.packet();
+  BOOST_TEST(p.transport[6] == 0x05);  // 1280
+  BOOST_TEST(p.transport[7] == 0x00);
+  BOOST_TEST((p.ip_header.source == ip("2001:db8:f::1")));
+}
+
+BOOST_AUTO_TEST_CASE(a_send_that_fails_is_a_drop_and_told_where_it_can_be) {
+  guest_sends(kGuest, kRemote, {1});
+  socket(0).send_error = SocketError::kWouldBlock;
+  guest_sends(kGuest, kRemote, {1});
+  BOOST_TEST(world.drops(DropReason::kUdpSendFailed) == 1u);
+  BOOST_TEST(world.link.frames.empty());
+  socket(0).send_error = SocketError::kNetworkUnreachable;
+  guest_sends(kGuest, kRemote, {1});
+  BOOST_TEST(world.drops(DropReason::kUdpSendFailed) == 2u);
+  expect_icmp(3, 0);
+  BOOST_TEST(world.counters[Counter::kUdpOut] == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_host_without_that_family_is_unreachable) {
+  world.sockets.open_error = SocketError::kNotSupported;
+  guest_sends(at("fd00:da51::2", 1), at("2001:db8::1", 2), {1});
+  expect_icmp(1, 0);
+  world.sockets.open_error = SocketError::kTooManySockets;
+  guest_sends(kGuest, kRemote, {1});
+  expect_icmp(3, 13);
+  BOOST_TEST(world.counters[Counter::kUdpLimit] == 1u);
+  BOOST_TEST(world.drops(DropReason::kFlowLimit) == 1u);
+  BOOST_TEST(proxy.size() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(at_the_bound_idle_mappings_give_way_and_busy_ones_stay) {
+  world.limits.udp_endpoints = 3;
+  UdpProxy small(config, world.context, world.policy, world.errors, SipKey{});
+  const auto send = [&](uint16_t port) {
+    const ParsedFrame frame(
+        test::udp_frame(UdpFixture::spec(at("10.0.0.2", port), kRemote), port, 7000, {}));
+    small.handle_packet(now, frame.packet);
+  };
+  send(1);
+  now += 1min;
+  send(2);
+  send(3);
+  send(4);
+  BOOST_TEST(small.size() == 3u);
+  BOOST_TEST(world.counters[Counter::kUdpLimit] == 1u);
+  BOOST_TEST(world.drops(DropReason::kFlowLimit) == 1u);
+  expect_icmp(3, 13);
+  now += 1min;  // the first has been idle for two
+  send(4);
+  BOOST_TEST(small.size() == 3u);
+  BOOST_TEST(world.counters[Counter::kUdpLimit] == 1u);
+  BOOST_TEST(socket(0).closed);
+  send(5);
+  BOOST_TEST(world.counters[Counter::kUdpLimit] == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_full_guest_link_leaves_datagrams_in_the_socket) {
+  guest_sends(kGuest, kRemote, {1});
+  world.link.room = 2;
+  for (uint8_t i = 0; i < 40; ++i) socket(0).incoming.push_back({kRemote, {i}, {}, 0, 0, 0});
+  readable(0);
+  BOOST_TEST(world.link.frames.size() == 2u);
+  BOOST_TEST(socket(0).incoming.size() == 38u);
+  BOOST_TEST((proxy.next_deadline() > now));
+  world.link.room = 100;
+  proxy.flush(now);
+  BOOST_TEST(world.link.frames.size() == 2u);  // nobody said that there is room
+  proxy.handle_guest_writable(now);
+  BOOST_TEST((proxy.next_deadline() <= now));
+  proxy.flush(now);
+  BOOST_REQUIRE(world.link.frames.size() == 40u);
+  for (uint8_t i = 0; i < 40; ++i) expect_datagram(kRemote, kGuest, {i});
+  BOOST_TEST(world.counters[Counter::kGuestLinkFull] == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(busy_mappings_take_turns) {
+  guest_sends(kGuest, kRemote, {1});
+  guest_sends(at("10.0.0.2", 5001), kRemote, {1});
+  for (uint8_t i = 0; i < 30; ++i) socket(0).incoming.push_back({kRemote, {0, i}, {}, 0, 0, 0});
+  for (uint8_t i = 0; i < 3; ++i) socket(1).incoming.push_back({kRemote, {1, i}, {}, 0, 0, 0});
+  event(0, SocketEvent::Kind::kReadable, {});
+  event(1, SocketEvent::Kind::kReadable, {});
+  proxy.flush(now);
+  BOOST_REQUIRE(world.link.frames.size() == 33u);
+  // The second comes after one batch of the first, not after all of it.
+  BOOST_TEST(world.link.frames[16].packet().payload[0] == 1);
+  BOOST_TEST(world.link.frames[19].packet().payload[0] == 0);
+}
+
+BOOST_AUTO_TEST_CASE(one_turn_delivers_a_bounded_number) {
+  guest_sends(kGuest, kRemote, {1});
+  for (uint16_t i = 0; i < 1000; ++i) socket(0).incoming.push_back({kRemote, {1}, {}, 0, 0, 0});
+  readable(0);
+  const size_t first = world.link.frames.size();
+  BOOST_TEST(first < 1000u);
+  BOOST_TEST((proxy.next_deadline() <= now));
+  int turns = 1;
+  while (proxy.next_deadline() <= now && turns < 100) {
+    proxy.flush(now);
+    ++turns;
+  }
+  BOOST_TEST(world.link.frames.size() == 1000u);
+  BOOST_TEST(turns > 1);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace dashi
