@@ -29,7 +29,7 @@ netlink::Address to_netlink(const IpAddress& address, uint8_t length) {
 Outcome set_up(nl_sock* socket, const std::string& name, uint32_t mtu) {
   const netlink::Link which(rtnl_link_alloc());
   const netlink::Link change(rtnl_link_alloc());
-  rtnl_link_set_name(which.get(), name.c_str());
+  rtnl_link_set_ifindex(which.get(), static_cast<int>(::if_nametoindex(name.c_str())));
   rtnl_link_set_flags(change.get(), IFF_UP);
   if (mtu != 0) rtnl_link_set_mtu(change.get(), mtu);
   const int error = rtnl_link_change(socket, which.get(), change.get(), 0);

@@ -1,0 +1,226 @@
+#include "core/linux/cli.hh"
+
+#include <CLI/CLI.hpp>
+
+#include <map>
+
+namespace dashi {
+namespace {
+
+constexpr const char* kVersion = "dashi 0.1.0";
+
+// What the options were given, as text: checked one by one in fill().
+struct Words {
+  std::vector<std::string> forwards;
+  std::vector<std::string> resolvers;
+  std::string net;
+  std::string net6;
+  bool no_ipv6 = false;
+  std::string loopback;  // "all", or ports; empty: not given
+  std::string udp_filter = "address";
+  uint32_t mtu = 0;
+  std::string netns;
+  int pid = 0;
+  std::string socket;
+};
+
+[[noreturn]] void refuse(const std::string& text) { throw CLI::ValidationError(text, 2); }
+
+void add_common(CLI::App& app, Settings& settings, Words& words) {
+  const auto group = [](CLI::Option* option, const char* name) { option->group(name); };
+  const char* network = "The guest's network";
+  group(app.add_option("--net", words.net, "IPv4 subnet of the guest (10.0.0.0/24)")
+            ->type_name("CIDR"),
+        network);
+  group(app.add_option("--net6", words.net6, "IPv6 prefix of the guest (fd00:da51::/64)")
+            ->type_name("PREFIX"),
+        network);
+  group(app.add_flag("--no-ipv6", words.no_ipv6, "IPv4 only"), network);
+  group(
+      app.add_option("--mtu", words.mtu, "MTU of the link (1500; up to 65520)")->type_name("BYTES"),
+      network);
+  group(app.add_option("--dns", words.resolvers,
+                       "Resolver to ask, with or without a port (default: the host's)")
+            ->type_name("ADDR")
+            ->allow_extra_args(false),
+        network);
+  const char* reach = "What may be reached";
+  group(app.add_option("-p", words.forwards,
+                       "Forward a host port: tcp|udp:[ADDR:]HOSTPORT[-END]:GUESTPORT; ADDR is "
+                       "127.0.0.1 and [::1] unless given; HOSTPORT 0 picks one and prints it")
+            ->type_name("SPEC")
+            ->allow_extra_args(false),
+        reach);
+  group(app.add_flag("--allow-host-loopback{all}", words.loopback,
+                     "The gateway's addresses lead to the host's loopback, on all ports or "
+                     "=PORTS (80,8000-8010)"),
+        reach);
+  group(app.add_option("--udp-filter", words.udp_filter,
+                       "Who may answer a guest's UDP port: endpoint, address (default), port")
+            ->type_name("KIND"),
+        reach);
+  const char* running = "Running";
+  group(app.add_option("--pcap", settings.pcap, "Write both sides of the NAT to a capture (pcapng)")
+            ->type_name("FILE"),
+        running);
+  group(app.add_option("--ready-fd", settings.ready_fd,
+                       "Write `1` to this descriptor and close it once the network works")
+            ->type_name("N"),
+        running);
+  group(app.add_flag("-v,--verbose", settings.verbose, "Say more"), running);
+}
+
+void add_interface(CLI::App& app, Settings& settings, const char* configure_help) {
+  app.add_option("--ifname", settings.interface, "Name of the guest's interface (dashi0)")
+      ->type_name("NAME")
+      ->group("The guest's network");
+  app.add_flag("--configure", settings.configure, configure_help)->group("The guest's network");
+}
+
+Endpoint parse_resolver(const std::string& text) {
+  const auto address = parse_ip(text);
+  if (address) return {*address, {53}};
+  const auto endpoint = parse_endpoint(text);
+  if (!endpoint) refuse("--dns " + text + ": not an address");
+  return *endpoint;
+}
+
+void fill_network(const Words& words, Settings& out) {
+  out.ipv6 = !words.no_ipv6;
+  if (!words.net.empty()) {
+    out.net = parse_ipv4_prefix(words.net);
+    if (!out.net) refuse("--net " + words.net + ": not an IPv4 subnet such as 10.0.0.0/24");
+    const auto topology = topology_for(*out.net, Topology{});
+    if (!topology.ok()) refuse("--net " + words.net + ": " + message_of(topology.error()));
+  }
+  if (!words.net6.empty()) {
+    out.net6 = parse_ipv6_prefix(words.net6);
+    if (!out.net6) refuse("--net6 " + words.net6 + ": not an IPv6 prefix such as fd00:da51::/64");
+  }
+  if (words.mtu != 0) out.mtu = words.mtu;
+  Topology topology;
+  topology.ipv6 = out.ipv6;
+  if (out.net6) topology.prefix_v6 = *out.net6;
+  if (out.mtu) topology.mtu = *out.mtu;
+  const auto valid = validate(topology);
+  if (!valid.ok()) refuse(message_of(valid.error()));
+  for (const std::string& text : words.resolvers) out.resolvers.push_back(parse_resolver(text));
+}
+
+void fill_reach(const Words& words, Settings& out) {
+  for (const std::string& text : words.forwards) {
+    std::string error;
+    const auto forward = parse_forward(text, error);
+    if (!forward) refuse(error);
+    out.forwards.push_back(*forward);
+  }
+  out.policy.host_loopback = !words.loopback.empty();
+  if (out.policy.host_loopback && words.loopback != "all") {
+    const auto ports = parse_ports(words.loopback);
+    if (!ports) refuse("--allow-host-loopback=" + words.loopback + ": not ports");
+    out.policy.loopback_ports = *ports;
+  }
+  const std::map<std::string, UdpFilter> filters = {{"endpoint", UdpFilter::kEndpointIndependent},
+                                                    {"address", UdpFilter::kAddressDependent},
+                                                    {"port", UdpFilter::kAddressAndPortDependent}};
+  const auto filter = filters.find(words.udp_filter);
+  if (filter == filters.end()) {
+    refuse("--udp-filter " + words.udp_filter + ": not endpoint, address or port");
+  }
+  out.udp_filter = filter->second;
+}
+
+void fill_verb(const Words& words, Settings& out) {
+  switch (out.verb) {
+    case Verb::kRun:
+      out.configure = true;
+      if (out.command.empty()) refuse("run: no command given: dashi run [options] -- CMD");
+      return;
+    case Verb::kAttach:
+      if (words.netns.empty() == (words.pid == 0)) refuse("attach: give --netns or --pid");
+      out.netns = words.pid != 0 ? "/proc/" + std::to_string(words.pid) + "/ns/net" : words.netns;
+      return;
+    case Verb::kQemu: {
+      const auto address = parse_stream_address(words.socket);
+      if (!address) refuse("qemu " + words.socket + ": not unix:PATH or tcp:ADDR:PORT");
+      out.listen = *address;
+      return;
+    }
+  }
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// What follows a bare "--" is the command, word for word.
+std::vector<std::string> split_off_command(int count, const char* const* words, Settings& out) {
+  std::vector<std::string> options;
+  int i = 1;
+  for (; i < count && std::string_view(words[i]) != "--"; ++i) options.emplace_back(words[i]);
+  for (++i; i < count; ++i) out.command.emplace_back(words[i]);
+  return {options.rbegin(), options.rend()};  // as the library wants them
+}
+
+Settings parse(CLI::App& app, int count, const char* const* arguments) {
+  Settings settings;
+  Words words;
+  app.require_subcommand(1);
+  app.set_version_flag("--version", kVersion);
+
+  CLI::App* run =
+      app.add_subcommand("run",
+                         "Run a command in namespaces of its own behind the NAT; needs no root:\n"
+                         "dashi run [options] -- CMD [ARG...]");
+  run->prefix_command();
+  add_interface(*run, settings, "Implied: addresses and routes are set in the namespace");
+  add_common(*run, settings, words);
+
+  CLI::App* attach = app.add_subcommand("attach",
+                                        "Be the network of an existing namespace:\n"
+                                        "dashi attach (--netns PATH | --pid PID) [options]");
+  attach->add_option("--netns", words.netns, "Network namespace, e.g. /run/netns/NAME")
+      ->type_name("PATH");
+  attach->add_option("--pid", words.pid, "Network namespace of this process")
+      ->type_name("PID")
+      ->check(CLI::PositiveNumber);
+  add_interface(*attach, settings, "Set addresses and routes, so that no DHCP client is needed");
+  add_common(*attach, settings, words);
+
+  CLI::App* qemu =
+      app.add_subcommand("qemu",
+                         "Be the network of a QEMU guest, which connects by -netdev stream:\n"
+                         "dashi qemu (unix:PATH | tcp:ADDR:PORT) [options]");
+  qemu->add_option("socket", words.socket, "Where to listen: unix:PATH or tcp:ADDR:PORT")
+      ->required()
+      ->type_name("SOCKET");
+  add_common(*qemu, settings, words);
+
+  app.parse(split_off_command(count, arguments, settings));
+  settings.verb = run->parsed() ? Verb::kRun : attach->parsed() ? Verb::kAttach : Verb::kQemu;
+  if (run->parsed() && settings.command.empty()) settings.command = run->remaining();
+  if (!run->parsed() && !settings.command.empty()) refuse("only run takes a command");
+  fill_network(words, settings);
+  fill_reach(words, settings);
+  fill_verb(words, settings);
+  return settings;
+}
+
+}  // namespace
+
+Result<Settings, CliExit> parse_command_line(int count, const char* const* words) {
+  CLI::App app(
+      "A user-mode NAT: gives a command, a namespace or a VM its network over ordinary "
+      "sockets.",
+      "dashi");
+  app.footer("dashi VERB --help says more.");
+  try {
+    return parse(app, count, words);
+  } catch (const CLI::CallForHelp&) {
+    return CliExit{0, app.help()};
+  } catch (const CLI::CallForVersion&) {
+    return CliExit{0, std::string(kVersion) + "\n"};
+  } catch (const CLI::ParseError& error) {
+    return CliExit{2, "dashi: " + first_line(error.what())};
+  }
+}
+
+}  // namespace dashi

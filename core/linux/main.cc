@@ -1,0 +1,201 @@
+// The `dashi` program: puts a guest link, sockets and a Nat together as the command line asks, and
+// drives them. Usage errors exit 2, run-time errors 1, one line each on stderr.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include "core/linux/cli.hh"
+#include "core/linux/config_for.hh"
+#include "core/linux/driver.hh"
+#include "core/linux/log.hh"
+#include "core/linux/netns.hh"
+#include "core/linux/os_entropy.hh"
+#include "pcap/write/file_sink.hh"
+
+namespace dashi {
+namespace {
+
+using Outcome = Result<Done, SystemError>;
+
+const std::string kResolvConf = "/etc/resolv.conf";
+
+class NoTrace final : public Trace {
+ public:
+  void record(const TraceEvent& /*event*/) override {}
+};
+
+// The guest's end, whichever verb made it. One of the two links.
+struct GuestSide {
+  std::unique_ptr<Tap> tap;
+  std::unique_ptr<StreamLink> stream;
+  std::unique_ptr<Command> command;
+
+  GuestLink& link() { return tap ? static_cast<GuestLink&>(*tap) : *stream; }
+};
+
+Result<GuestSide, SystemError> make_guest_side(const Settings& settings, const Config& config) {
+  GuestNetwork network;
+  network.interface = settings.interface;
+  network.topology = config.topology;
+  network.configure = settings.configure;
+  network.ipv6_default_route = config.gateway.host_has_ipv6_route;
+  GuestSide out;
+  Fd tap;
+  if (settings.verb == Verb::kQemu) {
+    auto stream = StreamLink::listen(settings.listen, config.topology.mtu);
+    if (!stream.ok()) return stream.error();
+    out.stream = std::move(stream.value());
+    return out;
+  }
+  if (settings.verb == Verb::kAttach) {
+    auto made = make_guest_network_in(settings.netns, network);
+    if (!made.ok()) return made.error();
+    tap = std::move(made.value());
+  } else {
+    auto command = Command::prepare(settings.command, network, guest_resolv_conf(config));
+    if (!command.ok()) return command.error();
+    out.command = std::make_unique<Command>(std::move(command.value()));
+    tap = out.command->take_tap();
+  }
+  out.tap = std::make_unique<Tap>(std::move(tap), config.topology.mtu);
+  return out;
+}
+
+Outcome add_forwards(Nat& nat, const Settings& settings, const Config& config) {
+  Port last;
+  for (PlannedForward planned : plan_forwards(settings, config)) {
+    const char* protocol = planned.forward.protocol == ForwardProtocol::kTcp ? "tcp" : "udp";
+    if (planned.same_port_as_last) planned.forward.host.port = last;
+    const bool chooses = planned.forward.host.port.number == 0 || planned.same_port_as_last;
+    const auto made = nat.add_forward(clock_now(), planned.forward);
+    if (!made.ok()) {
+      const bool no_such_address = made.error() == SocketError::kAddressNotAvailable ||
+                                   made.error() == SocketError::kNetworkUnreachable;
+      if (planned.optional && no_such_address) continue;
+      return SystemError{std::string("cannot forward ") + protocol + ":" +
+                             to_string(planned.forward.host) + ": " + message_of(made.error()),
+                         0};
+    }
+    last = made->port;
+    if (chooses) {
+      std::printf("%s:%s:%u\n", protocol, to_string(*made).c_str(),
+                  unsigned{planned.forward.guest_port.number});
+    }
+  }
+  std::fflush(stdout);
+  return Done{};
+}
+
+void tell_ready(int fd) {
+  if (fd < 0) return;
+  if (::write(fd, "1", 1) != 1) log_warning("nobody reads --ready-fd");
+  ::close(fd);
+}
+
+// What stays open while a capture is written.
+struct Recording {
+  std::unique_ptr<FileSink> file;
+  std::unique_ptr<PcapngWriter> writer;
+  std::unique_ptr<Capture> capture;
+};
+
+Result<Recording, SystemError> start_recording(const std::string& path, const Env& env) {
+  Recording out;
+  if (path.empty()) return out;
+  auto file = FileSink::create(path);
+  if (!file.ok()) return SystemError{file.error(), 0};
+  out.file = std::move(file.value());
+  timespec wall{};
+  ::clock_gettime(CLOCK_REALTIME, &wall);
+  PcapngHeader header;
+  header.application = "dashi 0.1.0";
+  header.unix_ns_at_zero =
+      int64_t{wall.tv_sec} * 1'000'000'000 + wall.tv_nsec - nanoseconds(clock_now());
+  out.writer = std::make_unique<PcapngWriter>(*out.file, header);
+  out.capture = std::make_unique<Capture>(*out.writer, env);
+  return out;
+}
+
+// Says what people and scripts wait for, and lets the command go. Its status if it cannot.
+int announce(const Settings& settings, const Config& config, GuestSide& guest) {
+  if (settings.verb == Verb::kAttach) {
+    std::fputs(guest_resolv_conf(config).c_str(), stdout);
+    std::fflush(stdout);
+  }
+  if (settings.verb == Verb::kQemu) log_info("listening on " + to_string(settings.listen));
+  tell_ready(settings.ready_fd);
+  if (!guest.command) return 0;
+  const int error = guest.command->start();
+  if (error == 0) return 0;
+  log_error(SystemError{settings.command.front(), error}.text());
+  return error == ENOENT ? 127 : 126;
+}
+
+Result<int, SystemError> drive(const Settings& settings) {
+  const ResolvConf host = read_resolv_conf(kResolvConf);
+  // Before anything is opened; the command is made with the limit as it was.
+  auto made = config_for(settings, host, descriptor_limit());
+  if (!made.ok()) return made.error();
+  for (const std::string& note : made->notes) log_info(note);
+  const Config& config = made->config;
+  if (config.dns.resolvers.empty())
+    log_warning("the host has no resolver: names will not be found");
+
+  auto guest = make_guest_side(settings, config);
+  if (!guest.ok()) return guest.error();
+  raise_descriptor_limit();
+  const Fd signals = open_signals();
+  OsEntropy entropy;
+  NoTrace trace;
+  const bool force_ring = std::getenv("DASHI_TEST_PEEK_RING") != nullptr;
+  const auto sockets = LinuxSockets::create(
+      {.force_ring = force_ring, .echo_id_base = static_cast<uint16_t>(entropy.next_u64())});
+  if (!sockets || !signals) return last_error("cannot make the event loop");
+  auto recording = start_recording(settings.pcap, {guest->link(), *sockets, entropy, trace});
+  if (!recording.ok()) return recording.error();
+  const Env env =
+      recording->capture ? recording->capture->env() : Env{guest->link(), *sockets, entropy, trace};
+  Nat nat(config, env);
+  const Outcome forwarded = add_forwards(nat, settings, config);
+  if (!forwarded.ok()) return forwarded.error();
+
+  std::unique_ptr<NetnsResolvConf> netns_resolv_conf;
+  if (const auto name = netns_name(settings.netns); name && ::geteuid() == 0) {
+    netns_resolv_conf = std::make_unique<NetnsResolvConf>(*name, guest_resolv_conf(config));
+  }
+  Driver::Parts parts{nat, *sockets, guest->tap.get()};
+  if (guest->stream) parts.link = guest->stream.get();
+  parts.capture = recording->capture.get();
+  parts.command = guest->command.get();
+  parts.resolv_conf = settings.resolvers.empty() ? &kResolvConf : nullptr;
+  parts.signals = signals.get();
+  Driver driver(parts);
+  const int failed = announce(settings, config, guest.value());
+  const int status = failed != 0 ? failed : driver.run();
+  if (recording->file && !recording->file->error().empty()) {
+    return SystemError{recording->file->error(), 0};
+  }
+  return status;
+}
+
+}  // namespace
+}  // namespace dashi
+
+int main(int count, char** words) {
+  const auto settings = dashi::parse_command_line(count, words);
+  if (!settings.ok()) {
+    const dashi::CliExit& exit = settings.error();
+    std::fprintf(exit.status == 0 ? stdout : stderr, "%s\n", exit.text.c_str());
+    return exit.status;
+  }
+  dashi::log_verbosely(settings->verbose);
+  const auto status = dashi::drive(settings.value());
+  if (!status.ok()) {
+    dashi::log_error(status.error().text());
+    return 1;
+  }
+  return status.value();
+}

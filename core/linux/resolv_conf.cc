@@ -1,0 +1,74 @@
+#include "core/linux/resolv_conf.hh"
+
+#include <sys/inotify.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace dashi {
+namespace {
+
+constexpr size_t kMaxResolvers = 8;
+
+}  // namespace
+
+ResolvConf parse_resolv_conf(std::string_view text) {
+  ResolvConf out;
+  std::istringstream lines{std::string(text)};
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string keyword;
+    words >> keyword;
+    if (keyword == "nameserver") {
+      std::string address;
+      words >> address;
+      // fe80::1%eth0 has no meaning without its interface, and our sockets are given none.
+      const auto parsed = parse_ip(address);
+      if (parsed && out.resolvers.size() < kMaxResolvers) out.resolvers.push_back({*parsed, {53}});
+    } else if (keyword == "search" || keyword == "domain") {
+      // The last of these lines counts.
+      out.search.clear();
+      for (std::string name; words >> name;) {
+        if (name != ".") out.search.push_back(name);
+      }
+    }
+  }
+  return out;
+}
+
+ResolvConf read_resolv_conf(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return parse_resolv_conf(text.str());
+}
+
+ResolvConfWatch::ResolvConfWatch(std::string path)
+    : path_(std::move(path)), fd_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
+  watch();
+}
+
+// The file itself, for what is written into it; its folder and that of what it links to, for what
+// takes its place. Watching again what is watched changes nothing.
+void ResolvConfWatch::watch() {
+  if (!fd_) return;
+  const auto folder_of = [](const std::string& path) {
+    return path.substr(0, path.rfind('/') + 1);
+  };
+  constexpr uint32_t kFolder = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE;
+  ::inotify_add_watch(fd_.get(), path_.c_str(), IN_MODIFY | IN_CLOSE_WRITE | IN_MOVE_SELF);
+  ::inotify_add_watch(fd_.get(), folder_of(path_).c_str(), kFolder);
+  char* real = ::realpath(path_.c_str(), nullptr);
+  if (real != nullptr) ::inotify_add_watch(fd_.get(), folder_of(real).c_str(), kFolder);
+  std::free(real);
+}
+
+void ResolvConfWatch::drain() {
+  alignas(inotify_event) char scratch[4096];
+  while (::read(fd_.get(), scratch, sizeof scratch) > 0) {
+  }
+  watch();
+}
+
+}  // namespace dashi
