@@ -37,7 +37,7 @@ void dispatch_transport(Rooms& rooms, Instant now, const Packet& packet) {
           rooms.config.topology.is_gateway(packet.ip_header.destination)) {
         rooms.dns.handle_packet(now, packet);
       } else {
-        rooms.context.drop(DropReason::kUdpRefused, packet.frame);
+        rooms.udp.handle_packet(now, packet);
       }
       return;
     case IpProtocol::kIcmp:

@@ -31,6 +31,7 @@ void deliver(Rooms& rooms, Instant now, const SocketEvent& event) {
       return;
     case FlowKind::kUdp:
     case FlowKind::kUdpForward:
+      rooms.udp.handle_socket(now, event);
       return;
     case FlowKind::kEcho:
       rooms.echo.handle_socket(now, event);
@@ -70,6 +71,7 @@ void Nat::handle_sockets(Instant now, std::span<const SocketEvent> events) {
 void Nat::handle_guest_writable(Instant now) {
   observe(*rooms_, now);
   rooms_->tcp.handle_guest_writable(now);
+  rooms_->udp.handle_guest_writable(now);
   rooms_->echo.handle_guest_writable(now);
 }
 
@@ -78,6 +80,7 @@ void Nat::handle_timers(Instant now) {
   rooms_->ndp.handle_timers(now);
   rooms_->dns.handle_timers(now);
   rooms_->echo.handle_timers(now);
+  rooms_->udp.handle_timers(now);
   rooms_->tcp.handle_timers(now);
 }
 
@@ -86,13 +89,15 @@ void Nat::flush(Instant now) {
   rooms_->dns.flush(now);
   pass_stream_events(*rooms_, now);
   rooms_->echo.flush(now);
+  rooms_->udp.flush(now);
   rooms_->tcp.flush(now);
   rooms_->writer.flush();
 }
 
 std::optional<Instant> Nat::next_deadline() const {
   const Instant next = std::min({rooms_->ndp.next_deadline(), rooms_->dns.next_deadline(),
-                                 rooms_->echo.next_deadline(), rooms_->tcp.next_deadline()});
+                                 rooms_->echo.next_deadline(), rooms_->udp.next_deadline(),
+                                 rooms_->tcp.next_deadline()});
   if (next == kNever) return std::nullopt;
   return std::max(next, rooms_->last_now);
 }
@@ -100,7 +105,7 @@ std::optional<Instant> Nat::next_deadline() const {
 Result<Endpoint, SocketError> Nat::add_forward(Instant now, const Forward& forward) {
   observe(*rooms_, now);
   if (forward.protocol == ForwardProtocol::kUdp) {
-    return SocketError::kNotSupported;
+    return rooms_->udp.add_forward(forward.host, forward.guest, forward.guest_port);
   }
   return rooms_->tcp.add_forward(forward.host, forward.guest, forward.guest_port);
 }
@@ -108,7 +113,7 @@ Result<Endpoint, SocketError> Nat::add_forward(Instant now, const Forward& forwa
 Result<Done, SocketError> Nat::remove_forward(Instant now, ForwardProtocol protocol,
                                               const Endpoint& host) {
   observe(*rooms_, now);
-  if (protocol == ForwardProtocol::kUdp) return SocketError::kNotSupported;
+  if (protocol == ForwardProtocol::kUdp) return rooms_->udp.remove_forward(host);
   return rooms_->tcp.remove_forward(host);
 }
 
@@ -137,18 +142,20 @@ void Nat::restart_link(Instant now) {
   rooms_->tcp.restart_link(now);
   rooms_->dns.restart_link(now);
   rooms_->echo.restart_link(now);
+  rooms_->udp.restart_link(now);
 }
 
 const Counters& Nat::counters() const { return rooms_->counters; }
 
 FlowCounts Nat::flow_counts() const {
-  return {rooms_->tcp.size(), rooms_->tcp.time_wait_size(), 0u, rooms_->echo.size(),
+  return {rooms_->tcp.size(), rooms_->tcp.time_wait_size(), rooms_->udp.size(), rooms_->echo.size(),
           rooms_->dns.size()};
 }
 
 std::string Nat::dump(Instant now) const {
   std::string out;
   rooms_->tcp.dump(out, now);
+  rooms_->udp.dump(out, now);
   rooms_->echo.dump(out, now);
   rooms_->dns.dump(out, now);
   return out;
@@ -168,6 +175,7 @@ void Nat::save(Sink& sink) const {
   rooms_->ndp.save(ar);
   rooms_->dns.save(ar);
   rooms_->echo.save(ar);
+  rooms_->udp.save(ar);
   rooms_->tcp.save(ar);
 }
 
@@ -182,7 +190,8 @@ Result<std::unique_ptr<Nat>, RestoreError> Nat::restore(Source& source, const Co
   auto rooms = std::make_unique<Rooms>(config, env, secrets);
   ar(rooms->last_now, rooms->counters, rooms->guest, rooms->icmp_errors);
   const bool restored = rooms->arp.restore(ar) && rooms->ndp.restore(ar) &&
-                        rooms->dns.restore(ar) && rooms->echo.restore(ar) && rooms->tcp.restore(ar);
+                        rooms->dns.restore(ar) && rooms->echo.restore(ar) &&
+                        rooms->udp.restore(ar) && rooms->tcp.restore(ar);
   if (!ar.ok()) return RestoreError::kTruncated;
   if (!restored) return RestoreError::kSocketMissing;
   return std::unique_ptr<Nat>(new Nat(std::move(rooms)));

@@ -12,6 +12,7 @@
 #include "core/icmp/echo_proxy.hh"
 #include "core/nat/config.hh"
 #include "core/tcp/tcp_proxy.hh"
+#include "core/udp/udp_proxy.hh"
 
 namespace dashi {
 
@@ -36,6 +37,7 @@ struct Rooms {
         dhcpv6(config.gateway, context),
         dns(config.dns, context),
         echo(config.echo, context, policy, icmp_errors, secrets.index),
+        udp(config.udp, context, policy, icmp_errors, secrets.index),
         tcp(config.tcp, context, policy, icmp_errors, dns.streams(), secrets.index, secrets.isn) {}
 
   const Config config;
@@ -52,6 +54,7 @@ struct Rooms {
   Dhcpv6Server dhcpv6;
   DnsService dns;
   EchoProxy echo;
+  UdpProxy udp;
   TcpProxy tcp;
   Instant last_now{};  // of the latest call; never goes back
 };
