@@ -4,10 +4,19 @@
 
 namespace dashi {
 
-EventQueue::~EventQueue() {
-  for (const Entry& entry : heap_) {
-    Cell& cell = cell_at(entry.cell());
-    if (cell.state == CellState::kPending && cell.destroy != nullptr) cell.destroy(cell.storage);
+EventQueue::~EventQueue() { clear(); }
+
+void EventQueue::clear() {
+  while (!heap_.empty()) {
+    std::vector<Entry> dropped;
+    dropped.swap(heap_);
+    live_ = 0;
+    cancelled_ = 0;
+    for (const Entry& entry : dropped) {
+      Cell& cell = cell_at(entry.cell());
+      if (cell.state == CellState::kPending && cell.destroy != nullptr) cell.destroy(cell.storage);
+      release_cell(entry.cell());
+    }
   }
 }
 

@@ -75,6 +75,10 @@ class EventQueue {
   // Ends run_until or run after the present event.
   void stop() { stopped_ = true; }
 
+  // Drops every event, unrun, and what the dropping of them schedules. Their callbacks' destructors
+  // must not cancel.
+  void clear();
+
   // When the next event is due, if there is one.
   std::optional<Instant> next_time();
   bool empty() const { return live_ == 0; }

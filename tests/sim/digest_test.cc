@@ -43,7 +43,8 @@ BOOST_AUTO_TEST_CASE(equal_runs_have_equal_digests_and_every_field_counts) {
 
 // The hash of a fixed run: the canonical form must be the same in every build and for ever.
 BOOST_AUTO_TEST_CASE(the_canonical_form_does_not_change) {
-  BOOST_TEST(to_string(run(DigestOptions{}, 100, kNone).value()) == "fc26b629fda4546809f0eb9aa71cc497");
+  BOOST_TEST(to_string(run(DigestOptions{}, 100, kNone).value()) ==
+             "fc26b629fda4546809f0eb9aa71cc497");
 }
 
 BOOST_AUTO_TEST_CASE(the_first_difference_is_found_wherever_it_is) {

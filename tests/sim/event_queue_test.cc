@@ -144,6 +144,35 @@ BOOST_AUTO_TEST_CASE(captures_left_in_the_queue_are_freed_with_it) {
   BOOST_TEST(witness.use_count() == 1);
 }
 
+BOOST_AUTO_TEST_CASE(clear_drops_every_event_and_what_dropping_them_schedules) {
+  EventQueue queue;
+  int ran = 0;
+  struct Reschedules {
+    EventQueue* queue;
+    int* ran;
+    Reschedules(EventQueue* q, int* r) : queue(q), ran(r) {}
+    Reschedules(Reschedules&& other) noexcept : queue(other.queue), ran(other.ran) {
+      other.queue = nullptr;
+    }
+    Reschedules(const Reschedules&) = delete;
+    Reschedules& operator=(const Reschedules&) = delete;
+    ~Reschedules() {
+      if (queue != nullptr) queue->schedule_after(1s, [r = ran] { ++*r; });
+    }
+    void operator()() { ++*ran; }
+  };
+  queue.schedule_after(1s, Reschedules(&queue, &ran));
+  queue.schedule_after(2s, [&] { ++ran; });
+  const EventId cancelled = queue.schedule_after(3s, [&] { ++ran; });
+  queue.cancel(cancelled);
+  queue.clear();
+  BOOST_TEST(queue.empty());
+  BOOST_TEST(queue.run() == 0u);
+  queue.schedule_after(1s, [&] { ++ran; });
+  BOOST_TEST(queue.run() == 1u);
+  BOOST_TEST(ran == 1);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace dashi

@@ -1,0 +1,488 @@
+#include "sim/sim_net.hh"
+
+#include "sim/sim_apps.hh"
+#include "sim/sim_sockets.hh"
+
+namespace dashi {
+
+namespace {
+
+constexpr uint32_t kConnectionsMax = 1u << 16;
+constexpr uint32_t kDatagramsMax = 1u << 16;
+constexpr size_t kHeaderBytes = 54;  // what a chunk's headers cost on the path
+constexpr Duration kSynRetry = 1s;   // RFC 6298 2.1
+constexpr uint8_t kSynTries = 6;
+constexpr uint32_t kPathStream = 1000;  // fault streams of paths: kPathStream + 2 * host + side
+
+bool v4(const Endpoint& endpoint) { return endpoint.address.is_v4(); }
+
+}  // namespace
+
+const char* name_of(AppKind kind) {
+  static constexpr const char* kNames[] = {
+      "echo",        "source",      "sink",        "refuse", "blackhole",
+      "unreachable", "reset-after", "slow-reader", "banner", "accept-and-close",
+      "dns",         "manual",      "echo-client"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+SimNet::SimNet(EventQueue& queue, const NetSpec& spec, uint64_t seed, FaultPlan* plan)
+    : queue_(queue), spec_(spec), connections_(kConnectionsMax), datagrams_(kDatagramsMax) {
+  spec_.here.path.hops = 0;
+  const auto add_host = [&](const HostSpec& host) {
+    const auto index = static_cast<uint32_t>(paths_.size());
+    for (const IpAddress& address : host.addresses) hosts_by_address_.emplace(address, index);
+    const uint32_t stream = kPathStream + 2 * index;
+    paths_.push_back(
+        Path{host.path,
+             {FrameFaults(host.path.faults, Prng(seed, "path", stream), plan, stream),
+              FrameFaults(host.path.faults, Prng(seed, "path", stream + 1), plan, stream + 1)},
+             {}});
+  };
+  add_host(spec_.here);
+  for (const HostSpec& host : spec_.hosts) add_host(host);
+}
+
+uint32_t SimNet::host_of(const IpAddress& address) const {
+  if (address.is_loopback()) return kHereHost;
+  const auto found = hosts_by_address_.find(address);
+  return found == hosts_by_address_.end() ? kNoHost : found->second;
+}
+
+const HostSpec& SimNet::host(uint32_t index) const {
+  return index == kHereHost ? spec_.here : spec_.hosts[index - 1];
+}
+
+const ServiceSpec* SimNet::service(uint32_t host_index, Transport transport, Port port) const {
+  for (const ServiceSpec& service : host(host_index).services) {
+    if (service.transport == transport && service.port == port) return &service;
+  }
+  return nullptr;
+}
+
+const IpAddress* SimNet::address_of(uint32_t host_index, Family family) const {
+  for (const IpAddress& address : host(host_index).addresses) {
+    if (address.family() == family) return &address;
+  }
+  return nullptr;
+}
+
+const IpAddress* SimNet::source_for(const IpAddress& remote) const {
+  static constexpr IpAddress kLoopbackV4{Ipv4Address{{127, 0, 0, 1}}};
+  static constexpr IpAddress kLoopbackV6{
+      Ipv6Address{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}};
+  if (remote.is_loopback()) return remote.is_v4() ? &kLoopbackV4 : &kLoopbackV6;
+  return address_of(kHereHost, remote.family());
+}
+
+void SimNet::set_path(uint32_t host_index, const PathSpec& spec) {
+  Path& changed = path(host_index);
+  changed.spec = spec;
+  for (FrameFaults& faults : changed.faults) faults.set_spec(spec.faults);
+}
+
+Port SimNet::fresh_port() {
+  const Port port{next_port_};
+  next_port_ = next_port_ == 60999 ? uint16_t{32768} : static_cast<uint16_t>(next_port_ + 1);
+  return port;
+}
+
+// --- Times ---
+
+Instant SimNet::transit(uint32_t host_index, Side from, size_t bytes, FrameFate& fate) {
+  Path& via = path(host_index);
+  const auto direction = static_cast<size_t>(from);
+  const Instant now = queue_.now();
+  Instant departs = std::max(now, via.busy_until[direction]);
+  if (via.spec.rate_bps != 0) {
+    const uint64_t bit_ns = uint64_t{bytes} * 8 * 1'000'000'000;
+    departs += Duration(static_cast<int64_t>((bit_ns + via.spec.rate_bps - 1) / via.spec.rate_bps));
+    via.busy_until[direction] = departs;
+  }
+  fate = via.faults[direction].next(now, bytes);
+  return departs + via.spec.delay + fate.jitter + fate.delay;
+}
+
+// For streams, where loss and damage are a retransmission: late, but there, and in order.
+Instant SimNet::transit_in_order(Connection& connection, Side from, size_t bytes) {
+  FrameFate fate;
+  Instant arrives = transit(connection.host, from, bytes, fate);
+  if (fate.lost || fate.damages()) {
+    arrives += std::max(spec_.retransmit, 2 * path(connection.host).spec.delay);
+  }
+  Instant& in_order = connection.in_order[static_cast<size_t>(from)];
+  in_order = std::max(in_order, arrives);
+  return in_order;
+}
+
+// --- Opening ---
+
+uint32_t SimNet::make_connection(uint32_t host_index, size_t here_receives, size_t there_receives) {
+  const uint32_t slot = connections_.emplace(spec_.send_buffer, here_receives, there_receives);
+  DASHI_CHECK(slot != SlotMap<Connection>::kNone);
+  connections_[slot].host = host_index;
+  return slot;
+}
+
+Connection* SimNet::find(ConnectionId id) {
+  return connections_.contains(id.slot, id.generation) ? &connections_[id.slot] : nullptr;
+}
+
+ConnectionId SimNet::connect(const Endpoint& local, const Endpoint& remote, uint8_t ttl,
+                             Duration late) {
+  const uint32_t host_index = host_of(remote.address);
+  size_t there_receives = spec_.receive_buffer;
+  if (host_index != kNoHost) {
+    const ServiceSpec* served = service(host_index, Transport::kTcp, remote.port);
+    if (served != nullptr && served->app.receive_buffer != 0) {
+      there_receives = served->app.receive_buffer;
+    }
+  }
+  const uint32_t slot = make_connection(host_index == kNoHost ? kHereHost : host_index,
+                                        spec_.receive_buffer, there_receives);
+  Connection& connection = connections_[slot];
+  connection.end(Side::kHere).address = local;
+  connection.end(Side::kThere).address = remote;
+  connection.end(Side::kThere).released = true;  // until an app takes it
+  connection.ttl = ttl;
+  const ConnectionId id{slot, connections_.generation(slot)};
+  if (fails_on_the_way(id, host_index, remote)) return id;
+  const Instant arrives = transit_in_order(connection, Side::kHere, kHeaderBytes) + late;
+  connection.in_order[0] = arrives;
+  queue_.schedule(arrives, [this, id] { syn_arrives_there(id); });
+  return id;
+}
+
+IpAddress SimNet::router(Family family, unsigned hop) const {
+  const unsigned past_first = hop == 0 ? 0 : hop - 1;
+  if (family == Family::kIpv4) {
+    return Ipv4Address::from_u32(spec_.router_v4.to_u32() + past_first);
+  }
+  Ipv6Address address = spec_.router_v6;
+  address.bytes[15] = static_cast<uint8_t>(address.bytes[15] + past_first);
+  return address;
+}
+
+NetError SimNet::router_error(SocketError error, uint8_t v4_type, uint8_t v4_code, uint8_t v6_type,
+                              uint8_t v6_code, unsigned hop, const Endpoint& remote) const {
+  NetError net_error;
+  net_error.error = error;
+  net_error.icmp_type = v4(remote) ? v4_type : v6_type;
+  net_error.icmp_code = v4(remote) ? v4_code : v6_code;
+  net_error.reporter = router(remote.address.family(), hop);
+  net_error.original_remote = remote;
+  return net_error;
+}
+
+NetError SimNet::failure_of(const NetFailure& failure, uint32_t host_index,
+                            const Endpoint& remote) const {
+  NetError error;
+  error.error = failure.error;
+  error.icmp_type = failure.icmp_type;
+  error.icmp_code = failure.icmp_code;
+  error.reporter = failure.reporter.is_unspecified()
+                       ? router(remote.address.family(), paths_[host_index].spec.hops)
+                       : failure.reporter;
+  error.original_remote = remote;
+  return error;
+}
+
+void SimNet::fail_later(ConnectionId id, const NetError& error, Duration after) {
+  find(id)->failure = error;
+  queue_.schedule_after(after, [this, id] { connect_failed(id, Side::kHere); });
+}
+
+// A connect that no host will answer.
+bool SimNet::fails_on_the_way(ConnectionId id, uint32_t host_index, const Endpoint& remote) {
+  NetError timed_out;
+  timed_out.error = SocketError::kTimedOut;
+  timed_out.original_remote = remote;
+  if (host_index == kNoHost) {
+    if (spec_.unknown_is_silent) {
+      fail_later(id, timed_out, spec_.connect_timeout);
+    } else {
+      fail_later(id, router_error(SocketError::kNetworkUnreachable, 3, 0, 1, 0, 1, remote), 1ms);
+    }
+    return true;
+  }
+  const PathSpec& via = path(host_index).spec;
+  const uint8_t ttl = find(id)->ttl;
+  if (ttl != 0 && ttl <= via.hops) {
+    fail_later(id, router_error(SocketError::kTtlExceeded, 11, 0, 3, 0, ttl, remote),
+               2 * via.delay * ttl / (via.hops + 1));
+    return true;
+  }
+  const ServiceSpec* served = service(host_index, Transport::kTcp, remote.port);
+  const bool silent =
+      host(host_index).silent || (served != nullptr && served->app.kind == AppKind::kBlackhole);
+  if (silent) fail_later(id, timed_out, spec_.connect_timeout);
+  return silent;
+}
+
+void SimNet::syn_arrives_there(ConnectionId id) {
+  Connection* connection = find(id);
+  if (connection == nullptr || connection->end(Side::kHere).error.has_value()) return;
+  const Endpoint remote = connection->end(Side::kThere).address;
+  const ServiceSpec* served = service(connection->host, Transport::kTcp, remote.port);
+  const Instant back = transit_in_order(*connection, Side::kThere, kHeaderBytes);
+  const bool fails = served != nullptr && served->app.kind == AppKind::kUnreachable;
+  const bool taken = !fails && apps_->listens(connection->host, remote);
+  if (!taken) {
+    NetError refused;
+    refused.error = SocketError::kRefused;
+    refused.original_remote = remote;
+    connection->failure =
+        fails ? failure_of(served->app.failure, connection->host, remote) : refused;
+    queue_.schedule(back, [this, id] { connect_failed(id, Side::kHere); });
+    return;
+  }
+  connection->end(Side::kThere).released = false;
+  connection->end(Side::kThere).connected = true;
+  queue_.schedule(back, [this, id] { established(id, Side::kHere); });
+  apps_->on_accepted(id, connection->host, remote);
+}
+
+ConnectionId SimNet::connect_here(uint32_t from_host, const Endpoint& to, size_t receive_buffer) {
+  const uint32_t slot = make_connection(
+      from_host, spec_.receive_buffer, receive_buffer == 0 ? spec_.receive_buffer : receive_buffer);
+  Connection& connection = connections_[slot];
+  const IpAddress* from = address_of(from_host, to.address.family());
+  const IpAddress* loopback = source_for(to.address);
+  DASHI_CHECK(from != nullptr || (from_host == kHereHost && loopback != nullptr));
+  const bool over_loopback = from_host == kHereHost && to.address.is_loopback();
+  connection.end(Side::kThere).address = {over_loopback ? *loopback : *from, fresh_port()};
+  connection.end(Side::kHere).address = to;
+  const ConnectionId id{slot, connections_.generation(slot)};
+  const Instant arrives = transit_in_order(connection, Side::kThere, kHeaderBytes);
+  queue_.schedule(arrives, [this, id] { syn_arrives_here(id); });
+  return id;
+}
+
+void SimNet::syn_arrives_here(ConnectionId id) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  const Endpoint to = connection->end(Side::kHere).address;
+  const Instant back = transit_in_order(*connection, Side::kHere, kHeaderBytes);
+  switch (sockets_->offer_connection(id, to)) {
+    case SimSockets::Offer::kQueued:
+      connection->end(Side::kHere).connected = true;
+      queue_.schedule(back, [this, id] { established(id, Side::kThere); });
+      return;
+    case SimSockets::Offer::kFull:  // the SYN is lost, as by Linux, and sent again
+      if (++connection->syn_tries < kSynTries) {
+        queue_.schedule_after(kSynRetry * (1 << connection->syn_tries),
+                              [this, id] { syn_arrives_here(id); });
+        return;
+      }
+      connection->failure.error = SocketError::kTimedOut;
+      break;
+    case SimSockets::Offer::kNobody:
+      connection->failure.error = SocketError::kRefused;
+      break;
+  }
+  connection->end(Side::kHere).released = true;
+  queue_.schedule(back, [this, id] { connect_failed(id, Side::kThere); });
+}
+
+void SimNet::established(ConnectionId id, Side side) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  connection->pending = false;
+  StreamEnd& end = connection->end(side);
+  if (end.error.has_value() || end.released) return;
+  end.connected = true;
+  notify(id, side, StreamNotice::kConnected, NetError{});
+  pump(id, side);
+}
+
+void SimNet::connect_failed(ConnectionId id, Side side) {
+  Connection* connection = find(id);
+  if (connection == nullptr || !connection->pending) return;
+  StreamEnd& end = connection->end(side);
+  if (end.error.has_value()) return;
+  end.error = connection->failure.error;
+  notify(id, side, StreamNotice::kConnectFailed, connection->failure);
+  collect(id);
+}
+
+// --- Bytes ---
+
+size_t SimNet::write(ConnectionId id, Side side, std::span<const Bytes> from) {
+  Connection* connection = find(id);
+  StreamPipe& pipe = connection->written_by(side);
+  size_t taken = 0;
+  bool fell_short = false;
+  for (const Bytes bytes : from) {
+    const size_t n = std::min(bytes.size(), pipe.room());
+    pipe.write(bytes.first(n));
+    taken += n;
+    if (n < bytes.size()) {
+      fell_short = true;
+      break;
+    }
+  }
+  if (fell_short) connection->end(side).wants_writable = true;
+  pump(id, side);
+  return taken;
+}
+
+void SimNet::pump(ConnectionId id, Side writer) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  const StreamEnd& end = connection->end(writer);
+  if (!end.connected || end.error.has_value()) return;
+  StreamPipe& pipe = connection->written_by(writer);
+  // A chunk is what the path carries in a millisecond, so that connections share it.
+  const uint64_t rate = path(connection->host).spec.rate_bps;
+  const uint64_t chunk = rate == 0 ? 65536 : std::clamp<uint64_t>(rate / 8000, 1448, 65536);
+  while (pipe.sendable() != 0 || pipe.fin_due()) {
+    const auto n = static_cast<uint32_t>(std::min<uint64_t>(pipe.sendable(), chunk));
+    const Instant arrives = transit_in_order(*connection, writer, n + kHeaderBytes);
+    pipe.send(n);
+    const bool fin = pipe.fin_due();
+    if (fin) pipe.send_fin();
+    queue_.schedule(arrives, [this, id, writer, n, fin] { arrive(id, writer, n, fin); });
+  }
+}
+
+void SimNet::arrive(ConnectionId id, Side writer, uint32_t n, bool fin) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  const Side reader = other(writer);
+  StreamEnd& end = connection->end(reader);
+  if (end.error.has_value()) return;
+  StreamPipe& pipe = connection->written_by(writer);
+  pipe.arrive(n);
+  if (fin) pipe.arrive_fin();
+  if (end.released) {
+    if (n != 0) {  // nobody will ever read it
+      end.error = SocketError::kReset;
+      send_reset(id, reader);
+    }
+    collect(id);
+    return;
+  }
+  if (n != 0) {
+    const uint64_t up_to = pipe.arrived();
+    queue_.schedule_after(path(connection->host).spec.delay,
+                          [this, id, writer, up_to] { acknowledge(id, writer, up_to); });
+  }
+  notify(id, reader, StreamNotice::kReadable, NetError{});
+}
+
+void SimNet::acknowledge(ConnectionId id, Side writer, uint64_t up_to) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  StreamEnd& end = connection->end(writer);
+  StreamPipe& pipe = connection->written_by(writer);
+  pipe.acknowledge(up_to);
+  if (!end.wants_writable || end.released || end.error.has_value()) return;
+  if (pipe.buffered() > pipe.room()) return;  // an edge a half, not one an ACK
+  end.wants_writable = false;
+  notify(id, writer, StreamNotice::kWritable, NetError{});
+}
+
+void SimNet::consume(ConnectionId id, Side side, size_t n) {
+  Connection* connection = find(id);
+  StreamPipe& pipe = connection->read_by(side);
+  const bool blocked = pipe.blocked_by_reader();
+  pipe.consume(n);
+  if (!blocked || pipe.blocked_by_reader()) return;
+  const Side writer = other(side);
+  queue_.schedule_after(path(connection->host).spec.delay,
+                        [this, id, writer] { pump(id, writer); });
+}
+
+// --- Ending ---
+
+void SimNet::finish(ConnectionId id, Side side) {
+  Connection* connection = find(id);
+  if (connection == nullptr || connection->end(side).error.has_value()) return;
+  connection->written_by(side).finish();
+  pump(id, side);
+}
+
+void SimNet::release(ConnectionId id, Side side) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  StreamEnd& end = connection->end(side);
+  end.released = true;
+  if (!end.error.has_value() && !end.connected) {
+    // Given up while connecting; the other end may believe otherwise.
+    end.error = SocketError::kReset;
+    if (connection->end(other(side)).connected) send_reset(id, side);
+  } else if (!end.error.has_value()) {
+    if (connection->read_by(side).readable() != 0) {
+      end.error = SocketError::kReset;  // RFC 9293 3.10.4, 2525 2.17: close over unread data resets
+      send_reset(id, side);
+    } else {
+      finish(id, side);
+    }
+  }
+  collect(id);
+}
+
+void SimNet::abort(ConnectionId id, Side side) {
+  Connection* connection = find(id);
+  if (connection == nullptr || connection->end(side).error.has_value()) return;
+  connection->end(side).error = SocketError::kReset;
+  if (connection->end(side).connected || connection->end(other(side)).connected) {
+    send_reset(id, side);
+  }
+}
+
+void SimNet::send_reset(ConnectionId id, Side from) {
+  const Instant arrives = transit_in_order(*find(id), from, kHeaderBytes);
+  queue_.schedule(arrives,
+                  [this, id, from] { reset_arrives(id, other(from), SocketError::kReset); });
+}
+
+void SimNet::reset_arrives(ConnectionId id, Side to, SocketError error) {
+  Connection* connection = find(id);
+  if (connection == nullptr || connection->end(to).error.has_value()) return;
+  connection->end(to).error = error;
+  if (!connection->end(to).released) notify(id, to, StreamNotice::kReset, NetError{});
+  collect(id);
+}
+
+void SimNet::fail(ConnectionId id, SocketError error) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  reset_arrives(id, Side::kHere, error);
+  reset_arrives(id, Side::kThere, error);
+}
+
+void SimNet::fail_connect(ConnectionId id, SocketError error) {
+  Connection* connection = find(id);
+  if (connection == nullptr || !connection->pending) return;
+  connection->failure = NetError{};
+  connection->failure.error = error;
+  connection->failure.original_remote = connection->end(Side::kThere).address;
+  if (connection->end(Side::kThere).connected) send_reset(id, Side::kHere);
+  connect_failed(id, Side::kHere);
+}
+
+// Frees a connection that both ends let go of and that nothing can happen to any more.
+void SimNet::collect(ConnectionId id) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  const auto over = [connection](Side side) {
+    return connection->end(side).error.has_value() || connection->read_by(side).fin_arrived();
+  };
+  const bool both_released =
+      connection->end(Side::kHere).released && connection->end(Side::kThere).released;
+  if (!both_released) return;
+  if (connection->pending || (over(Side::kHere) && over(Side::kThere))) {
+    connections_.erase(id.slot);
+  }
+}
+
+void SimNet::notify(ConnectionId id, Side side, StreamNotice notice, const NetError& error) {
+  if (side == Side::kHere) {
+    sockets_->on_stream(id, notice, error);
+  } else {
+    apps_->on_stream(id, notice);
+  }
+}
+
+}  // namespace dashi
