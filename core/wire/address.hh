@@ -108,9 +108,7 @@ struct Ipv4Prefix {
   uint8_t length = 0;  // bits, 0..32
 
   uint32_t mask() const { return length == 0 ? 0 : ~uint32_t{0} << (32 - length); }
-  bool contains(Ipv4Address a) const {
-    return ((a.to_u32() ^ address.to_u32()) & mask()) == 0;
-  }
+  bool contains(Ipv4Address a) const { return ((a.to_u32() ^ address.to_u32()) & mask()) == 0; }
   Ipv4Address network() const { return Ipv4Address::from_u32(address.to_u32() & mask()); }
   Ipv4Address broadcast() const { return Ipv4Address::from_u32(address.to_u32() | ~mask()); }
   friend auto operator<=>(const Ipv4Prefix&, const Ipv4Prefix&) = default;

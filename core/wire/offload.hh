@@ -15,7 +15,8 @@ struct Offload {
   bool csum_partial = false;  // the transport checksum field holds only the pseudo-header's sum
   uint16_t csum_start = 0;    // where the sum begins, bytes from the start of the frame
   uint16_t csum_offset = 0;   // where it is stored, bytes from csum_start
-  bool csum_trusted = false;  // the link vouches for the transport checksum: it need not be verified
+  bool csum_trusted =
+      false;  // the link vouches for the transport checksum: it need not be verified
 };
 
 }  // namespace dashi

@@ -24,29 +24,29 @@ enum class IpProtocol : uint8_t { kHopByHop = 0, kIcmp = 1, kTcp = 6, kUdp = 17,
 struct IpHeader {
   IpAddress source;
   IpAddress destination;
-  IpProtocol protocol{};      // the transport's, after IPv6 extension headers
-  uint8_t ttl = 0;            // hop limit for IPv6
-  uint8_t tos = 0;            // traffic class for IPv6: DSCP and ECN
-  bool dont_fragment = false; // always true for IPv6
+  IpProtocol protocol{};            // the transport's, after IPv6 extension headers
+  uint8_t ttl = 0;                  // hop limit for IPv6
+  uint8_t tos = 0;                  // traffic class for IPv6: DSCP and ECN
+  bool dont_fragment = false;       // always true for IPv6
   uint16_t next_header_offset = 0;  // IPv6: offset of the Next Header byte that named `protocol`,
                                     // from the start of the IP header (ICMPv6 Parameter Problem)
 };
 
 struct Packet {
-  Bytes frame;             // whole, from the Ethernet header on; may be padded beyond `ip`
+  Bytes frame;  // whole, from the Ethernet header on; may be padded beyond `ip`
   Offload offload;
   MacAddress destination_mac;
   MacAddress source_mac;
   EtherType ether_type{};
-  Bytes ip;                // IP header and payload, trimmed to the length the header states;
-                           // for ARP the ARP packet
-  IpHeader ip_header;      // valid unless ARP
-  Bytes transport;         // transport header and payload; the payload of an unknown protocol
+  Bytes ip;            // IP header and payload, trimmed to the length the header states;
+                       // for ARP the ARP packet
+  IpHeader ip_header;  // valid unless ARP
+  Bytes transport;     // transport header and payload; the payload of an unknown protocol
   // Set for kTcp and kUdp.
   Port source_port;
   Port destination_port;
-  Bytes payload;           // TCP and UDP: after the transport header
-  TcpSegment tcp;          // set for kTcp
+  Bytes payload;   // TCP and UDP: after the transport header
+  TcpSegment tcp;  // set for kTcp
 
   Endpoint source() const { return {ip_header.source, source_port}; }
   Endpoint destination() const { return {ip_header.destination, destination_port}; }

@@ -44,12 +44,12 @@ struct TcpSackBlock {
 };
 
 struct TcpOptions {
-  std::optional<uint16_t> mss;            // RFC 9293 3.7.1
-  std::optional<uint8_t> window_scale;    // RFC 7323 2.2, as sent: may exceed 14
-  bool sack_permitted = false;            // RFC 2018 2
+  std::optional<uint16_t> mss;              // RFC 9293 3.7.1
+  std::optional<uint8_t> window_scale;      // RFC 7323 2.2, as sent: may exceed 14
+  bool sack_permitted = false;              // RFC 2018 2
   std::optional<TcpTimestamps> timestamps;  // RFC 7323 3.2
   uint8_t sack_count = 0;
-  std::array<TcpSackBlock, 4> sack{};     // RFC 2018 3; the first sack_count are set
+  std::array<TcpSackBlock, 4> sack{};  // RFC 2018 3; the first sack_count are set
 };
 
 // What a segment says, ports and payload aside (those are in the Packet).
@@ -57,7 +57,7 @@ struct TcpSegment {
   uint32_t sequence = 0;
   uint32_t acknowledgment = 0;
   uint8_t flags = 0;
-  uint16_t window = 0;          // unscaled
+  uint16_t window = 0;  // unscaled
   uint16_t urgent_pointer = 0;
   TcpOptions options;
 
