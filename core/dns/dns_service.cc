@@ -4,12 +4,12 @@
 
 namespace dashi {
 
-DnsService::DnsService(const DnsConfig& config, FlowContext& context)
+DnsService::DnsService(const DnsConfig& config, FlowContext& context, SipKey index_key)
     : scratch_(kDnsMessageBytesMax),
       records_(context.limits.dns_records),
       resolver_(config, context),
       answerer_(config, context, records_, resolver_),
-      udp_(context, answerer_, resolver_, scratch_),
+      udp_(context, answerer_, resolver_, index_key, scratch_),
       tcp_(config, context, answerer_, resolver_, scratch_) {
   for (const DnsRecord& record : config.records) {
     DASHI_CHECK(records_.set(record.name, record.addresses).ok());
@@ -91,12 +91,11 @@ void DnsService::dump(std::string& to, Instant now) const {
 void DnsService::save(ArchiveWriter& ar) const {
   records_.save(ar);
   resolver_.save(ar);
-  udp_.save(ar);
   tcp_.save(ar);
 }
 
 bool DnsService::restore(ArchiveReader& ar) {
-  return records_.restore(ar) && resolver_.restore(ar) && udp_.restore(ar) && tcp_.restore(ar);
+  return records_.restore(ar) && resolver_.restore(ar) && udp_.index_restored() && tcp_.restore(ar);
 }
 
 }  // namespace dashi

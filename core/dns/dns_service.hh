@@ -20,8 +20,8 @@ namespace dashi {
 
 class DnsService {
  public:
-  // `config` must have passed validate() and outlive this.
-  DnsService(const DnsConfig& config, FlowContext& context);
+  // `config` must have passed validate() and outlive this. `index_key` is drawn from Entropy.
+  DnsService(const DnsConfig& config, FlowContext& context, SipKey index_key);
   DnsService(const DnsService&) = delete;
   DnsService& operator=(const DnsService&) = delete;
 

@@ -8,22 +8,15 @@ namespace {
 constexpr Port kDnsPort{53};
 constexpr size_t kLengthBytes = 2;
 
-SipKey draw_key(Entropy& entropy) {
-  SipKey key;
-  key.k0 = entropy.next_u64();
-  key.k1 = entropy.next_u64();
-  return key;
-}
-
 }  // namespace
 
-UdpFront::UdpFront(FlowContext& context, Answerer& answerer, Resolver& resolver,
+UdpFront::UdpFront(FlowContext& context, Answerer& answerer, Resolver& resolver, SipKey index_key,
                    MutableBytes scratch)
     : context_(context),
       answerer_(answerer),
       resolver_(resolver),
-      hash_key_(draw_key(context.env.entropy)),
-      index_(context.limits.dns_queries, hash_key_),
+      index_key_(index_key),
+      index_(context.limits.dns_queries, index_key),
       scratch_(scratch) {}
 
 UdpFront::Key UdpFront::key_of(const DnsOrigin& origin) {
@@ -61,7 +54,7 @@ bool UdpFront::handle_query(Instant now, const Packet& packet, Bytes query) {
   DnsOrigin origin;
   origin.guest = packet.source();
   origin.gateway = packet.ip_header.destination;
-  origin.message_hash = siphash(hash_key_, query);
+  origin.message_hash = siphash(index_key_, query);
   context_.counters.increment(Counter::kDnsQueriesUdp);
   const Key key = key_of(origin);
   if (index_.find(key) != FlowIndex<Key>::kNone) {
@@ -114,14 +107,7 @@ void UdpFront::restart() {
   }
 }
 
-void UdpFront::save(ArchiveWriter& ar) const {
-  SipKey key = hash_key_;
-  ar(key.k0, key.k1);
-}
-
-bool UdpFront::restore(ArchiveReader& ar) {
-  // The saved queries' hashes were made with the saved key; the index may keep its own.
-  ar(hash_key_.k0, hash_key_.k1);
+bool UdpFront::index_restored() {
   for (uint32_t slot = resolver_.next(0); slot != Resolver::kNone;
        slot = resolver_.next(slot + 1)) {
     const UpstreamQuery& query = resolver_.query(slot);
@@ -130,7 +116,7 @@ bool UdpFront::restore(ArchiveReader& ar) {
     if (index_.find(key) != FlowIndex<Key>::kNone) return false;
     index_.insert(key, slot);
   }
-  return ar.ok();
+  return true;
 }
 
 }  // namespace dashi

@@ -11,7 +11,8 @@ namespace dashi {
 
 class UdpFront {
  public:
-  UdpFront(FlowContext& context, Answerer& answerer, Resolver& resolver, MutableBytes scratch);
+  UdpFront(FlowContext& context, Answerer& answerer, Resolver& resolver, SipKey index_key,
+           MutableBytes scratch);
 
   void handle_packet(Instant now, const Packet& packet);
   // A completed query of ours: answers and releases it.
@@ -19,9 +20,9 @@ class UdpFront {
   // Drops every query that waits.
   void restart();
 
-  void save(ArchiveWriter& ar) const;
-  // After the resolver was restored: its queries of ours are ours again.
-  bool restore(ArchiveReader& ar);
+  // The resolver was restored: its queries of ours are ours again. False if two are the same. There
+  // is no other state; the queries' hashes hold because the Nat restores the key.
+  bool index_restored();
 
  private:
   // One query as the guest sent it; free of padding.
@@ -42,7 +43,7 @@ class UdpFront {
   FlowContext& context_;
   Answerer& answerer_;
   Resolver& resolver_;
-  SipKey hash_key_;
+  SipKey index_key_;
   FlowIndex<Key> index_;  // to the resolver's slots
   MutableBytes scratch_;  // for replies; shared with the other front
 };

@@ -35,7 +35,7 @@ struct Rooms {
         ndp(config.gateway, context),
         dhcpv4(config.gateway, context),
         dhcpv6(config.gateway, context),
-        dns(config.dns, context),
+        dns(config.dns, context, secrets.index),
         echo(config.echo, context, policy, icmp_errors, secrets.index),
         udp(config.udp, context, policy, icmp_errors, secrets.index),
         tcp(config.tcp, context, policy, icmp_errors, dns.streams(), secrets.index, secrets.isn) {}

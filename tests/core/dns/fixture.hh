@@ -12,6 +12,7 @@ namespace dashi::test {
 
 inline const Ipv4Address kGuestV4{{10, 0, 0, 2}};
 inline const Ipv4Address kGatewayV4{{10, 0, 0, 1}};
+inline constexpr SipKey kIndexKey{1, 2};
 inline const Endpoint kFirst{Ipv4Address{{127, 0, 0, 53}}, Port{53}};
 inline const Endpoint kSecond{Ipv4Address{{192, 0, 2, 2}}, Port{53}};
 
@@ -22,7 +23,7 @@ struct DnsWorld : FakeFlowWorld {
 
   DnsWorld() { config.resolvers = {kFirst, kSecond}; }
   DnsService& dns() {
-    if (!service) service = std::make_unique<DnsService>(config, context);
+    if (!service) service = std::make_unique<DnsService>(config, context, kIndexKey);
     return *service;
   }
 

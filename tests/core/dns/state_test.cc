@@ -82,9 +82,7 @@ struct Session : DnsWorld {
   void replace_service() {
     const ByteVector state = saved(dns());
     former.push_back(std::move(service));
-    const uint64_t entropy_before = entropy.state;
-    service = std::make_unique<DnsService>(config, context);
-    entropy.state = entropy_before;
+    service = std::make_unique<DnsService>(config, context, kIndexKey);
     MemoryArchive archive;
     archive.bytes = state;
     ArchiveReader reader(archive);
@@ -147,7 +145,7 @@ BOOST_AUTO_TEST_CASE(ends_restored_streams_that_nobody_adopts) {
   Session session;
   for (size_t i = 0; i < 5; ++i) session.steps[i]();
   const ByteVector state = saved(session.dns());
-  DnsService other(session.config, session.context);
+  DnsService other(session.config, session.context, kIndexKey);
   MemoryArchive archive;
   archive.bytes = state;
   ArchiveReader reader(archive);
@@ -163,7 +161,7 @@ BOOST_AUTO_TEST_CASE(refuses_a_state_whose_sockets_are_gone) {
   session.steps[0]();
   const ByteVector state = saved(session.dns());
   session.sockets.adopts = false;
-  DnsService other(session.config, session.context);
+  DnsService other(session.config, session.context, kIndexKey);
   MemoryArchive archive;
   archive.bytes = state;
   ArchiveReader reader(archive);
@@ -175,7 +173,7 @@ BOOST_AUTO_TEST_CASE(refuses_every_truncated_state_and_survives_broken_ones) {
   for (size_t i = 0; i < 21; ++i) session.steps[i]();
   const ByteVector state = saved(session.dns());
   const auto restored = [&](const ByteVector& bytes) {
-    DnsService other(session.config, session.context);
+    DnsService other(session.config, session.context, kIndexKey);
     MemoryArchive archive;
     archive.bytes = bytes;
     ArchiveReader reader(archive);
