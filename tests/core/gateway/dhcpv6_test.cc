@@ -304,8 +304,8 @@ BOOST_AUTO_TEST_CASE(every_truncation_is_answered_or_dropped_once) {
 
 BOOST_AUTO_TEST_CASE(bears_any_option_length_at_the_packets_end) {
   for (uint16_t code = 0; code < 40; ++code) {
-    for (const size_t length : {0, 1, 255, 65535}) {
-      for (const size_t present : {0, 1, 254, 255}) {
+    for (const size_t length : {0u, 1u, 255u, 65535u}) {
+      for (const size_t present : {0u, 1u, 254u, 255u}) {
         ClientMessage6 message(kInformationRequest);
         append_u16(message.bytes, code);
         append_u16(message.bytes, length);
