@@ -65,6 +65,9 @@ void QueueSimulator::Destroy() {
     destroy_events_.pop_front();
     if (!event->IsCancelled()) event->Invoke();
   }
+  // Now, while ns-3 still knows this simulator: dropping an event may destroy sockets and the like,
+  // whose cancelling of timers would otherwise make ns-3 set up a simulator of its own.
+  queue_.clear();
 }
 
 // As in ns-3's own simulator, a cancelled event stays in the queue and does nothing when its time

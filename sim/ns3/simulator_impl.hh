@@ -1,6 +1,6 @@
 // ns-3's clock and scheduler, put on our event queue: one queue, one order, one clock for native
 // links, the Nat's driver and every ns-3 model. It owns none of them: the queue is the world's, and
-// outlives it. It is not a scheduler of its own: ns-3's events are ordinary events of the queue, in
+// outlives it; when ns-3 is destroyed the queue is cleared. It is not a scheduler of its own: ns-3's events are ordinary events of the queue, in
 // the order in which they were scheduled, which is the order ns-3's own simulator gives them.
 //
 // Native code that calls into ns-3 (a frame arriving at a guest's device) does so inside a
