@@ -28,13 +28,20 @@ class BigEndian {
     }
   }
   constexpr operator T() const {  // NOLINT(google-explicit-constructor)
-    T value = 0;
-    for (uint8_t byte : bytes_) value = static_cast<T>(static_cast<T>(value << 8) | byte);
-    return value;
+    const T raw = std::bit_cast<T>(bytes_);
+    return std::endian::native == std::endian::big ? raw : swapped(raw);
   }
   friend constexpr bool operator==(const BigEndian&, const BigEndian&) = default;
 
  private:
+  // Spelled out, because g++ -O2 leaves a loop over the bytes a loop.
+  static constexpr T swapped(T raw) {
+    if constexpr (sizeof(T) == 8) return __builtin_bswap64(raw);
+    if constexpr (sizeof(T) == 4) return __builtin_bswap32(raw);
+    if constexpr (sizeof(T) == 2) return __builtin_bswap16(raw);
+    return raw;
+  }
+
   std::array<uint8_t, sizeof(T)> bytes_{};
 };
 
