@@ -60,6 +60,12 @@ const ServiceSpec* SimNet::service(uint32_t host_index, Transport transport, Por
   return nullptr;
 }
 
+void SimNet::add_service(uint32_t host_index, const ServiceSpec& added) {
+  DASHI_CHECK(service(host_index, added.transport, added.port) == nullptr);
+  HostSpec& to = host_index == kHereHost ? spec_.here : spec_.hosts[host_index - 1];
+  to.services.push_back(added);
+}
+
 const IpAddress* SimNet::address_of(uint32_t host_index, Family family) const {
   for (const IpAddress& address : host(host_index).addresses) {
     if (address.family() == family) return &address;

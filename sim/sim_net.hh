@@ -93,6 +93,8 @@ class SimNet {
   uint32_t host_of(const IpAddress& address) const;  // kNoHost: nobody's
   const HostSpec& host(uint32_t index) const;
   const ServiceSpec* service(uint32_t host, Transport transport, Port port) const;
+  // A service more, from now on; its port must be free.
+  void add_service(uint32_t host, const ServiceSpec& service);
   // The address of here that a remote address is reached from; null if there is none of the family.
   const IpAddress* source_for(const IpAddress& remote) const;
   const IpAddress* address_of(uint32_t host, Family family) const;

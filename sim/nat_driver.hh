@@ -1,0 +1,80 @@
+// The one loop, simulated: wait for input or deadline; now = the queue's clock; handle_*; handle_timers;
+// flush. It takes its turn as the last event of an instant, with all that came in at that instant,
+// frames first, in queue order. With drawn batches, how much a turn takes and the order of the handle_*
+// calls are drawn from a substream of their own: a fault dimension like any other.
+//
+// It serves native and ns-3 worlds alike: a SimLink for frames, and anything that queues SocketEvents.
+// It owns neither the Nat nor what the Nat acts on.
+#pragma once
+
+#include <functional>
+
+#include "core/nat/nat.hh"
+#include "sim/digest.hh"
+#include "sim/sim_link.hh"
+
+namespace dashi {
+
+// Where socket events wait for the driver.
+struct SocketEventSource {
+  std::function<bool()> any;
+  // Appends up to `most` events; what they point to is good until the next call.
+  std::function<void(std::vector<SocketEvent>& into, size_t most)> take;
+};
+
+// What is told of everything that crosses inward, just before the Nat is: for captures.
+struct DriverHooks {
+  std::function<void(Instant)> on_turn;
+  std::function<void(std::span<const GuestFrame>)> on_frames;
+  std::function<void(std::span<const SocketEvent>)> on_events;
+};
+
+class NatDriver {
+ public:
+  NatDriver(EventQueue& queue, SimLink& link, SocketEventSource events, Digest* digest);
+  NatDriver(const NatDriver&) = delete;
+  NatDriver& operator=(const NatDriver&) = delete;
+
+  // The Nat to drive from now on; null: none, input waits.
+  void drive(Nat* nat);
+  void set_hooks(DriverHooks hooks) { hooks_ = std::move(hooks); }
+  void draw_batches(uint64_t seed) { batches_.emplace(seed, "batches", uint64_t{0}); }
+
+  // Something came in, or a command was given: a turn follows in this instant.
+  void wake();
+
+  uint64_t turns() const { return turns_; }
+  // The Nat asked for turn after turn in one instant without input: a defect of the core. The driver
+  // stops serving deadlines then.
+  bool livelocked() const { return livelocked_; }
+
+ private:
+  void turn();
+  void take_frames(size_t most);
+  void take_events(size_t most);
+  void drawn_turn();
+  void arm(Instant at);
+  void arm_deadline();
+
+  EventQueue& queue_;
+  SimLink& link_;
+  SocketEventSource events_;
+  Digest* digest_;
+  Nat* nat_ = nullptr;
+  DriverHooks hooks_;
+  std::optional<Prng> batches_;
+  EventId armed_;
+  Instant armed_for_ = kNever;
+  uint64_t turns_ = 0;
+  Instant last_turn_{};
+  uint32_t idle_turns_ = 0;  // without input, in one instant
+  bool livelocked_ = false;
+  std::vector<GuestFrame> frame_batch_;
+  std::vector<SocketEvent> event_batch_;
+};
+
+// A socket event in the digest: the same for every engine.
+void record_event(Digest& digest, Instant now, const SocketEvent& event);
+uint64_t digest_name(FlowId id);
+
+}  // namespace dashi

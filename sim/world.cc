@@ -1,0 +1,200 @@
+#include "sim/world.hh"
+
+#include <cstring>
+
+namespace dashi {
+
+namespace {
+
+class VectorSink final : public Sink {
+ public:
+  explicit VectorSink(std::vector<uint8_t>& to) : to_(to) {}
+  void put(Bytes bytes) override { to_.insert(to_.end(), bytes.begin(), bytes.end()); }
+
+ private:
+  std::vector<uint8_t>& to_;
+};
+
+class VectorSource final : public Source {
+ public:
+  explicit VectorSource(Bytes from) : from_(from) {}
+  bool get(MutableBytes bytes) override {
+    if (bytes.size() > from_.size()) return false;
+    copy_bytes(bytes, from_);
+    from_ = from_.subspan(bytes.size());
+    return true;
+  }
+  size_t left() const { return from_.size(); }
+
+ private:
+  Bytes from_;
+};
+
+}  // namespace
+
+uint64_t World::SimEntropy::next_u64() {
+  const uint64_t value = prng_.next_u64();
+  if (world_.config_.digests) {
+    world_.digest_.record(world_.queue_.now(), DigestKind::kDraw, 0, value, Bytes{});
+  }
+  return value;
+}
+
+void World::DigestTrace::record(const TraceEvent& event) {
+  if (!world_.config_.digests) return;
+  std::array<uint8_t, 16> numbers{};
+  for (size_t i = 0; i < 8; ++i) {
+    numbers[i] = static_cast<uint8_t>(event.a >> (8 * i));
+    numbers[8 + i] = static_cast<uint8_t>(event.b >> (8 * i));
+  }
+  const uint64_t argument = static_cast<uint64_t>(event.kind) << 32 | event.code;
+  world_.digest_.record(world_.queue_.now(), DigestKind::kTrace, digest_name(event.flow), argument,
+                        numbers);
+}
+
+FaultPlan World::plan_for(const WorldConfig& config) {
+  if (config.given_faults.has_value()) return FaultPlan(*config.given_faults);
+  return FaultPlan(config.record_faults);
+}
+
+GuestSpec World::guest_for(const WorldConfig& config) {
+  GuestSpec guest = config.guest;
+  const Topology& topology = config.nat.topology;
+  if (config.static_addresses) {
+    guest.v4 = Ipv4Prefix{topology.guest_v4, topology.subnet.length};
+    guest.gateway_v4 = topology.gateway_v4;
+    guest.dns_v4 = topology.gateway_v4;
+  }
+  guest.ipv6 = guest.ipv6 && topology.ipv6;
+  return guest;
+}
+
+World::World(const WorldConfig& config)
+    : config_(config),
+      digest_(config.digest),
+      faults_(plan_for(config)),
+      link_(queue_, config.link, config.seed, &faults_),
+      net_(queue_, config.net, config.seed, &faults_),
+      sockets_(net_, config.socket_faults, config.seed, &faults_),
+      apps_(net_),
+      entropy_(*this, config.seed),
+      trace_(*this),
+      driver_(queue_, link_,
+              SocketEventSource{[this] { return sockets_.has_events(); },
+                                [this](std::vector<SocketEvent>& into, size_t most) {
+                                  sockets_.take_events(into, most);
+                                }},
+              config.digests ? &digest_ : nullptr) {
+  net_.attach(sockets_, apps_);
+  sockets_.set_wake([this] { driver_.wake(); });
+  if (config.draw_batches) driver_.draw_batches(config.seed);
+  const auto transmit = [this](const GuestFrame& frame) { link_.send(frame); };
+  if (config.scripted) {
+    script_ = std::make_unique<ScriptedGuest>(queue_, transmit);
+    link_.set_receiver([this](const GuestFrame& frame) { script_->receive(frame); });
+  } else {
+    guest_ = std::make_unique<TcpGuest>(queue_, guest_for(config), config.seed, transmit);
+    link_.set_receiver([this](const GuestFrame& frame) { guest_->receive(frame); });
+  }
+  if (config.digests) observe_all();
+  make_nat();
+}
+
+World::~World() {
+  driver_.drive(nullptr);
+  nat_.reset();
+}
+
+void World::observe_all() {
+  link_.set_digest(&digest_);
+  sockets_.set_observer([this](const ObservedCall& call) {
+    const uint64_t argument = static_cast<uint64_t>(call.call) << 56 |
+                              static_cast<uint64_t>(call.ok) << 48 | (call.value & 0xffffffff);
+    digest_.record(queue_.now(), DigestKind::kSocketCall, digest_name(call.id), argument,
+                   call.bytes);
+  });
+  apps_.set_observer([this](uint32_t app, uint64_t what, uint64_t argument) {
+    digest_.record(queue_.now(), DigestKind::kApplication, app, what << 56 | argument, Bytes{});
+  });
+  if (guest_ == nullptr) return;
+  guest_->set_observer([this](uint64_t subject, uint64_t what, uint64_t argument) {
+    digest_.record(queue_.now(), DigestKind::kApplication, uint64_t{1} << 63 | subject,
+                   what << 56 | argument, Bytes{});
+  });
+}
+
+void World::make_nat() {
+  driver_.drive(nullptr);
+  nat_.reset();
+  forwarded_.clear();
+  nat_ = std::make_unique<Nat>(config_.nat, decorated_.has_value() ? *decorated_ : own_env());
+  for (const Forward& forward : config_.forwards) {
+    const auto listening = nat_->add_forward(queue_.now(), forward);
+    DASHI_CHECK(listening.ok());
+    forwarded_.push_back(*listening);
+  }
+  driver_.drive(nat_.get());
+}
+
+void World::decorate(const std::function<Env(const Env&)>& wrap, DriverHooks hooks) {
+  DASHI_CHECK(queue_.events_run() == 0);
+  decorated_.emplace(wrap(own_env()));
+  driver_.set_hooks(std::move(hooks));
+  make_nat();
+}
+
+// --- Time ---
+
+bool World::run_until_done(const std::function<bool()>& done, Duration limit) {
+  const Instant until = queue_.now() + limit;
+  while (!done()) {
+    const auto next = queue_.next_time();
+    if (!next.has_value() || *next > until) {
+      queue_.run_until(until);
+      return done();
+    }
+    queue_.run_one();
+  }
+  return true;
+}
+
+bool World::configure(Duration limit) {
+  guest_->start();
+  return run_until_done([this] { return guest_->configured(); }, limit);
+}
+
+IpAddress World::address(const char* host, Family family) const {
+  for (uint32_t index = 1; index <= config_.net.hosts.size(); ++index) {
+    if (config_.net.hosts[index - 1].name != host) continue;
+    const IpAddress* address = net_.address_of(index, family);
+    DASHI_CHECK(address != nullptr);
+    return *address;
+  }
+  DASHI_CHECK(false);
+}
+
+// --- The Nat as data ---
+
+std::vector<uint8_t> World::save_nat() const {
+  std::vector<uint8_t> saved;
+  VectorSink sink(saved);
+  nat_->save(sink);
+  return saved;
+}
+
+void World::save_restore_nat() {
+  const std::vector<uint8_t> saved = save_nat();
+  driver_.drive(nullptr);
+  sockets_.begin_handover();
+  nat_.reset();
+  VectorSource source(saved);
+  auto restored =
+      Nat::restore(source, config_.nat, decorated_.has_value() ? *decorated_ : own_env());
+  DASHI_CHECK(restored.ok());
+  DASHI_CHECK(source.left() == 0);
+  nat_ = std::move(restored.value());
+  DASHI_CHECK(sockets_.end_handover() == 0);
+  driver_.drive(nat_.get());
+}
+
+}  // namespace dashi

@@ -1,0 +1,111 @@
+// What every run must hold to, whatever its faults.
+#include "sim/world.hh"
+
+namespace dashi {
+
+namespace {
+
+std::string line(const char* what, uint64_t count) {
+  return std::string(what) + ": " + std::to_string(count);
+}
+
+bool reorders(const LinkFaults& faults) {
+  return !faults.reorder_by_delay.is_never() || !faults.reorder_by_distance.is_never() ||
+         !faults.duplicate.is_never();
+}
+
+bool damages(const LinkFaults& faults) {
+  return !faults.corrupt_bit.is_never() || !faults.corrupt_header.is_never() ||
+         !faults.corrupt_checksum.is_never() || !faults.truncate.is_never();
+}
+
+struct Totals {
+  uint64_t sent = 0;
+  uint64_t received = 0;
+  uint64_t cut_short = 0;  // connections that did not end gracefully
+};
+
+}  // namespace
+
+bool World::faults_may_reorder() const {
+  return config_.given_faults.has_value() || reorders(config_.link.down.faults);
+}
+
+bool World::faults_may_damage() const {
+  return config_.given_faults.has_value() || damages(config_.link.down.faults);
+}
+
+std::vector<std::string> World::violations() {
+  std::vector<std::string> found;
+  const auto expect_none = [&found](const char* what, uint64_t count) {
+    if (count != 0) found.push_back(line(what, count));
+  };
+  expect_none("frames longer than the link allows", link_.counts().oversized);
+  expect_none("connections closed over unread bytes", sockets_.counts().closed_over_unread);
+  expect_none("turn after turn in one instant", driver_.livelocked() ? 1 : 0);
+  Totals apps;
+  for (uint32_t i = 0; i < apps_.count(); ++i) {
+    const AppRecord& record = apps_.record(i);
+    if (record.wrong_at.has_value()) {
+      found.push_back(line("a server got a wrong byte at", *record.wrong_at));
+    }
+    apps.sent += record.sent;
+    apps.received += record.received;
+    apps.cut_short += record.reset || record.failed || !record.closed || !record.eof;
+  }
+  if (guest_ == nullptr) return found;
+  const GuestCounts& counts = guest_->counts();
+  if (!faults_may_damage()) {
+    expect_none("frames the guest could not read", counts.malformed);
+    expect_none("frames with a wrong checksum", counts.bad_checksums);
+  }
+  expect_none("frames sent to somebody else", faults_may_damage() ? 0 : counts.not_for_us);
+  Totals flows;
+  for (uint32_t i = 0; i < guest_->tcp().count(); ++i) {
+    const GuestFlowRecord& record = guest_->tcp().record(i);
+    if (record.wrong_at.has_value()) {
+      found.push_back(line("the guest got a wrong byte at", *record.wrong_at));
+    }
+    if (!faults_may_reorder()) expect_none("windows pulled back", record.windows_shrunk);
+    if (!faults_may_damage()) expect_none("segments beyond the window", record.beyond_window);
+    flows.sent += record.sent;
+    flows.received += record.received;
+    flows.cut_short += record.reset || record.timed_out || record.icmp || !record.over();
+  }
+  // Bytes in are bytes out, on both halves, once all ended as they should.
+  if (apps.cut_short == 0 && flows.cut_short == 0 && apps_.count() == guest_->tcp().count()) {
+    if (flows.sent != apps.received) {
+      found.push_back("the guest sent " + std::to_string(flows.sent) + " bytes, servers got " +
+                      std::to_string(apps.received));
+    }
+    if (apps.sent != flows.received) {
+      found.push_back("servers sent " + std::to_string(apps.sent) + " bytes, the guest got " +
+                      std::to_string(flows.received));
+    }
+  }
+  return found;
+}
+
+std::vector<std::string> World::leaks(Duration settle) {
+  run_for(settle);
+  std::vector<std::string> found;
+  const FlowCounts counts = nat_->flow_counts();
+  const auto expect_none = [&found](const char* what, uint64_t count) {
+    if (count != 0) found.push_back(line(what, count));
+  };
+  expect_none("TCP flows left", counts.tcp);
+  expect_none("TIME-WAIT records left", counts.tcp_time_wait);
+  expect_none("UDP flows left", counts.udp);
+  expect_none("echo flows left", counts.echo);
+  expect_none("DNS queries left", counts.dns);
+  const size_t sockets = sockets_.open_sockets();
+  if (sockets != forwarded_.size()) {
+    found.push_back(line("sockets left", sockets) + ", forwards " +
+                    std::to_string(forwarded_.size()));
+  }
+  // The frames the driver took are given back, and nothing is on the wire.
+  expect_none("frames held by the link", link_.frames_held());
+  return found;
+}
+
+}  // namespace dashi
