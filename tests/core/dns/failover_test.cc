@@ -181,6 +181,10 @@ BOOST_FIXTURE_TEST_CASE(goes_over_to_new_resolvers_with_what_waits, DnsWorld) {
   BOOST_TEST((upstream().sent[0].remote == kThird));
   pass(2s);
   BOOST_TEST((upstream().sent[0].remote == kFirst));
+  // Whom we liked among the old ones says nothing about the new.
+  dns().set_resolvers(now, std::vector<Endpoint>{kSecond, kFirst, kThird});
+  ask(4000, dns_query(3, "a.example", 1));
+  BOOST_TEST((upstream().sent[0].remote == kSecond));
 }
 
 BOOST_FIXTURE_TEST_CASE(asks_an_ipv6_resolver_from_an_ipv6_socket, DnsWorld) {

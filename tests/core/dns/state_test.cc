@@ -63,6 +63,16 @@ struct Session : DnsWorld {
       [&] {
         for (int i = 0; i < 4; ++i) read.push_back(streams[1]->read());
       },
+      [&] { streams.push_back(std::make_unique<GuestStream>(*this, 9)); },
+      [&] {  // more than it takes: kWritable is owed once an answer has made room
+        ByteVector many;
+        for (uint16_t id = 0; id < 200; ++id) append(many, framed(dns_query(id, "d.example", 1)));
+        size_t taken = 0;
+        for (size_t n = 1; n != 0; taken += n) {
+          n = streams[2]->write({many.begin() + static_cast<ptrdiff_t>(taken), many.end()});
+        }
+      },
+      [&] { reply_where("d.example", kSecond); },
       [&] { pass(10s); },
       [&] { streams[0]->socket->shutdown_write(); },
       [&] { pass(60s); },

@@ -254,6 +254,12 @@ BOOST_FIXTURE_TEST_CASE(ends_an_idle_connection_but_not_one_that_waits, DnsWorld
   BOOST_TEST((stream.error() == SocketError::kReset));
 }
 
+BOOST_FIXTURE_TEST_CASE(ends_a_connection_that_never_asks, DnsWorld) {
+  GuestStream stream(*this, 0);
+  pass(30s);
+  BOOST_TEST(stream.eof());
+}
+
 BOOST_FIXTURE_TEST_CASE(resets_a_connection_whose_answers_nobody_reads, DnsWorld) {
   GuestStream stream(*this, 0);
   stream.write(framed(dns_query(1, "a.example", 1)));

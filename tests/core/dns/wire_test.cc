@@ -125,6 +125,10 @@ BOOST_AUTO_TEST_CASE(finds_the_edns_record_behind_others) {
   BOOST_TEST(edns->dnssec_ok);
   BOOST_TEST(edns->record.size() == 15u);
   BOOST_TEST(dns_udp_reply_bytes(message) == 4096u);
+  ByteVector named = dns_message(1, 0, 0, 0, 0, 1);  // not of the root: not EDNS
+  append(named, ByteVector{1, 'x'});
+  append(named, opt_record(4096, 0, 0));
+  BOOST_TEST(!find_dns_edns(named).has_value());
   message.resize(message.size() - 1);
   BOOST_TEST(!find_dns_edns(message).has_value());
   BOOST_TEST(dns_udp_reply_bytes(message) == 512u);
