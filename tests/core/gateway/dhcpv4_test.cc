@@ -240,6 +240,19 @@ BOOST_AUTO_TEST_CASE(never_exceeds_what_the_client_accepts) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(names_as_many_dns_servers_as_fit) {
+  config.dns_v4.assign(8, v4("192.0.2.53"));
+  size_t least = 8;
+  for (size_t id = 200; id <= 255; ++id) {
+    const ServerMessage offer = reply_to(ClientMessage(kDiscover).option(61, pattern(id)));
+    const ByteVector& servers = offer.options.at(6);
+    BOOST_REQUIRE(servers.size() % 4 == 0u);
+    for (size_t i = 0; i < servers.size(); i += 4) BOOST_TEST(servers[i + 3] == 53);
+    least = std::min(least, servers.size() / 4);
+  }
+  BOOST_TEST(least == 5u);
+}
+
 BOOST_AUTO_TEST_CASE(reads_options_without_an_end_and_among_pads) {
   ClientMessage open = selecting(kGuestV4);
   open.end = false;
