@@ -192,6 +192,7 @@ bool GuestTcp::acceptable(Flow& flow, const Parsed& segment, uint64_t position) 
 
 bool GuestTcp::handle_reset(uint32_t index, uint64_t position) {
   Flow& flow = flows_[index];
+  if (flow.record.state == State::kTimeWait) return false;  // RFC 1337 3
   if (position != flow.rcv) {  // RFC 5961 3.2
     send_ack(index);
     return false;
@@ -232,12 +233,11 @@ void GuestTcp::handle_open(uint32_t index, const Parsed& segment) {
   }
   if (!segment.has(guest::kAck) || !handle_ack(index, segment, position)) return;
   if (flow.record.state == State::kClosed) return;
+  const bool had_all = flow.record.eof;
   if (segment.has(guest::kFin)) flow.fin_at = position + segment.payload.size();
   if (!segment.payload.empty()) take_data(index, position, segment.payload);
-  if (flow.fin_at.has_value() && flow.rcv == *flow.fin_at && !flow.record.eof) take_fin(index);
-  if (segment.has(guest::kFin) && flow.record.eof && position + segment.payload.size() < flow.rcv) {
-    send_ack(index);  // the FIN again, or data behind it
-  }
+  if (flow.fin_at.has_value() && flow.rcv == *flow.fin_at && !had_all) take_fin(index);
+  if (segment.has(guest::kFin) && had_all) send_ack(index);  // our ACK was lost
   app_step(index);
 }
 

@@ -40,7 +40,7 @@ const char* name_of(AppKind kind);
 // How a connect or datagram fails on its way. An unspecified reporter is the path's last router.
 struct NetFailure {
   SocketError error = SocketError::kHostUnreachable;
-  uint8_t icmp_type = 3;  // of the family in question
+  uint8_t icmp_type = 3;  // as for IPv4; over IPv6 its like is reported
   uint8_t icmp_code = 1;
   IpAddress reporter;
 };

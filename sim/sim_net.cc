@@ -16,6 +16,17 @@ constexpr uint32_t kPathStream = 1000;  // fault streams of paths: kPathStream +
 
 bool v4(const Endpoint& endpoint) { return endpoint.address.is_v4(); }
 
+// The ICMPv6 type and code that say what an ICMP type and code say (RFC 4443 3).
+void to_icmpv6(NetError& error) {
+  const bool unreachable = error.icmp_type == 3;
+  const uint8_t code = error.icmp_code;
+  error.icmp_type = unreachable ? 1 : 3;
+  error.icmp_code = 0;
+  if (unreachable && code == 1) error.icmp_code = 3;
+  if (unreachable && code == 3) error.icmp_code = 4;
+  if (unreachable && code >= 9) error.icmp_code = 1;
+}
+
 }  // namespace
 
 const char* name_of(AppKind kind) {
@@ -110,7 +121,7 @@ Instant SimNet::transit(uint32_t host_index, Side from, size_t bytes, FrameFate&
 }
 
 // For streams, where loss and damage are a retransmission: late, but there, and in order.
-Instant SimNet::transit_in_order(Connection& connection, Side from, size_t bytes) {
+Instant SimNet::transit_in_order(SimConnection& connection, Side from, size_t bytes) {
   FrameFate fate;
   Instant arrives = transit(connection.host, from, bytes, fate);
   if (fate.lost || fate.damages()) {
@@ -125,12 +136,12 @@ Instant SimNet::transit_in_order(Connection& connection, Side from, size_t bytes
 
 uint32_t SimNet::make_connection(uint32_t host_index, size_t here_receives, size_t there_receives) {
   const uint32_t slot = connections_.emplace(spec_.send_buffer, here_receives, there_receives);
-  DASHI_CHECK(slot != SlotMap<Connection>::kNone);
+  DASHI_CHECK(slot != SlotMap<SimConnection>::kNone);
   connections_[slot].host = host_index;
   return slot;
 }
 
-Connection* SimNet::find(ConnectionId id) {
+SimConnection* SimNet::find(ConnectionId id) {
   return connections_.contains(id.slot, id.generation) ? &connections_[id.slot] : nullptr;
 }
 
@@ -146,7 +157,7 @@ ConnectionId SimNet::connect(const Endpoint& local, const Endpoint& remote, uint
   }
   const uint32_t slot = make_connection(host_index == kNoHost ? kHereHost : host_index,
                                         spec_.receive_buffer, there_receives);
-  Connection& connection = connections_[slot];
+  SimConnection& connection = connections_[slot];
   connection.end(Side::kHere).address = local;
   connection.end(Side::kThere).address = remote;
   connection.end(Side::kThere).released = true;  // until an app takes it
@@ -190,6 +201,7 @@ NetError SimNet::failure_of(const NetFailure& failure, uint32_t host_index,
                        ? router(remote.address.family(), paths_[host_index].spec.hops)
                        : failure.reporter;
   error.original_remote = remote;
+  if (!v4(remote)) to_icmpv6(error);
   return error;
 }
 
@@ -226,7 +238,7 @@ bool SimNet::fails_on_the_way(ConnectionId id, uint32_t host_index, const Endpoi
 }
 
 void SimNet::syn_arrives_there(ConnectionId id) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr || connection->end(Side::kHere).error.has_value()) return;
   const Endpoint remote = connection->end(Side::kThere).address;
   const ServiceSpec* served = service(connection->host, Transport::kTcp, remote.port);
@@ -251,7 +263,7 @@ void SimNet::syn_arrives_there(ConnectionId id) {
 ConnectionId SimNet::connect_here(uint32_t from_host, const Endpoint& to, size_t receive_buffer) {
   const uint32_t slot = make_connection(
       from_host, spec_.receive_buffer, receive_buffer == 0 ? spec_.receive_buffer : receive_buffer);
-  Connection& connection = connections_[slot];
+  SimConnection& connection = connections_[slot];
   const IpAddress* from = address_of(from_host, to.address.family());
   const IpAddress* loopback = source_for(to.address);
   DASHI_CHECK(from != nullptr || (from_host == kHereHost && loopback != nullptr));
@@ -265,7 +277,7 @@ ConnectionId SimNet::connect_here(uint32_t from_host, const Endpoint& to, size_t
 }
 
 void SimNet::syn_arrives_here(ConnectionId id) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr) return;
   const Endpoint to = connection->end(Side::kHere).address;
   const Instant back = transit_in_order(*connection, Side::kHere, kHeaderBytes);
@@ -291,10 +303,10 @@ void SimNet::syn_arrives_here(ConnectionId id) {
 }
 
 void SimNet::established(ConnectionId id, Side side) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr) return;
   connection->pending = false;
-  StreamEnd& end = connection->end(side);
+  SimStreamEnd& end = connection->end(side);
   if (end.error.has_value() || end.released) return;
   end.connected = true;
   notify(id, side, StreamNotice::kConnected, NetError{});
@@ -302,9 +314,9 @@ void SimNet::established(ConnectionId id, Side side) {
 }
 
 void SimNet::connect_failed(ConnectionId id, Side side) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr || !connection->pending) return;
-  StreamEnd& end = connection->end(side);
+  SimStreamEnd& end = connection->end(side);
   if (end.error.has_value()) return;
   end.error = connection->failure.error;
   notify(id, side, StreamNotice::kConnectFailed, connection->failure);
@@ -314,7 +326,7 @@ void SimNet::connect_failed(ConnectionId id, Side side) {
 // --- Bytes ---
 
 size_t SimNet::write(ConnectionId id, Side side, std::span<const Bytes> from) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   StreamPipe& pipe = connection->written_by(side);
   size_t taken = 0;
   bool fell_short = false;
@@ -333,9 +345,9 @@ size_t SimNet::write(ConnectionId id, Side side, std::span<const Bytes> from) {
 }
 
 void SimNet::pump(ConnectionId id, Side writer) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr) return;
-  const StreamEnd& end = connection->end(writer);
+  const SimStreamEnd& end = connection->end(writer);
   if (!end.connected || end.error.has_value()) return;
   StreamPipe& pipe = connection->written_by(writer);
   // A chunk is what the path carries in a millisecond, so that connections share it.
@@ -352,10 +364,10 @@ void SimNet::pump(ConnectionId id, Side writer) {
 }
 
 void SimNet::arrive(ConnectionId id, Side writer, uint32_t n, bool fin) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr) return;
   const Side reader = other(writer);
-  StreamEnd& end = connection->end(reader);
+  SimStreamEnd& end = connection->end(reader);
   if (end.error.has_value()) return;
   StreamPipe& pipe = connection->written_by(writer);
   pipe.arrive(n);
@@ -377,9 +389,9 @@ void SimNet::arrive(ConnectionId id, Side writer, uint32_t n, bool fin) {
 }
 
 void SimNet::acknowledge(ConnectionId id, Side writer, uint64_t up_to) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr) return;
-  StreamEnd& end = connection->end(writer);
+  SimStreamEnd& end = connection->end(writer);
   StreamPipe& pipe = connection->written_by(writer);
   pipe.acknowledge(up_to);
   if (!end.wants_writable || end.released || end.error.has_value()) return;
@@ -389,7 +401,7 @@ void SimNet::acknowledge(ConnectionId id, Side writer, uint64_t up_to) {
 }
 
 void SimNet::consume(ConnectionId id, Side side, size_t n) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   StreamPipe& pipe = connection->read_by(side);
   const bool blocked = pipe.blocked_by_reader();
   pipe.consume(n);
@@ -402,16 +414,16 @@ void SimNet::consume(ConnectionId id, Side side, size_t n) {
 // --- Ending ---
 
 void SimNet::finish(ConnectionId id, Side side) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr || connection->end(side).error.has_value()) return;
   connection->written_by(side).finish();
   pump(id, side);
 }
 
 void SimNet::release(ConnectionId id, Side side) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr) return;
-  StreamEnd& end = connection->end(side);
+  SimStreamEnd& end = connection->end(side);
   end.released = true;
   if (!end.error.has_value() && !end.connected) {
     // Given up while connecting; the other end may believe otherwise.
@@ -429,7 +441,7 @@ void SimNet::release(ConnectionId id, Side side) {
 }
 
 void SimNet::abort(ConnectionId id, Side side) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr || connection->end(side).error.has_value()) return;
   connection->end(side).error = SocketError::kReset;
   if (connection->end(side).connected || connection->end(other(side)).connected) {
@@ -444,7 +456,7 @@ void SimNet::send_reset(ConnectionId id, Side from) {
 }
 
 void SimNet::reset_arrives(ConnectionId id, Side to, SocketError error) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr || connection->end(to).error.has_value()) return;
   connection->end(to).error = error;
   if (!connection->end(to).released) notify(id, to, StreamNotice::kReset, NetError{});
@@ -452,14 +464,14 @@ void SimNet::reset_arrives(ConnectionId id, Side to, SocketError error) {
 }
 
 void SimNet::fail(ConnectionId id, SocketError error) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr) return;
   reset_arrives(id, Side::kHere, error);
   reset_arrives(id, Side::kThere, error);
 }
 
 void SimNet::fail_connect(ConnectionId id, SocketError error) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr || !connection->pending) return;
   connection->failure = NetError{};
   connection->failure.error = error;
@@ -470,7 +482,7 @@ void SimNet::fail_connect(ConnectionId id, SocketError error) {
 
 // Frees a connection that both ends let go of and that nothing can happen to any more.
 void SimNet::collect(ConnectionId id) {
-  Connection* connection = find(id);
+  SimConnection* connection = find(id);
   if (connection == nullptr) return;
   const auto over = [connection](Side side) {
     return connection->end(side).error.has_value() || connection->read_by(side).fin_arrived();

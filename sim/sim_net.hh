@@ -32,7 +32,7 @@ struct ConnectionId {
 
 enum class StreamNotice : uint8_t { kConnected, kConnectFailed, kReadable, kWritable, kReset };
 
-struct StreamEnd {
+struct SimStreamEnd {
   Endpoint address;
   uint32_t owner = 0xffffffff;  // slot of the socket or of the app
   bool connected = false;
@@ -41,12 +41,12 @@ struct StreamEnd {
   std::optional<SocketError> error;  // the first terminal error, for ever
 };
 
-struct Connection {
-  Connection(size_t send_buffer, size_t here_receives, size_t there_receives)
+struct SimConnection {
+  SimConnection(size_t send_buffer, size_t here_receives, size_t there_receives)
       : pipes{StreamPipe(send_buffer, there_receives), StreamPipe(send_buffer, here_receives)} {}
 
   std::array<StreamPipe, 2> pipes;    // [side]: written by that side
-  std::array<StreamEnd, 2> ends;      // [side]
+  std::array<SimStreamEnd, 2> ends;   // [side]
   std::array<Instant, 2> in_order{};  // [side]: nothing from it arrives before this
   uint32_t host = 0;                  // the remote host, whose path is used
   uint8_t ttl = 0;
@@ -57,7 +57,7 @@ struct Connection {
 
   StreamPipe& written_by(Side side) { return pipes[static_cast<size_t>(side)]; }
   StreamPipe& read_by(Side side) { return pipes[static_cast<size_t>(other(side))]; }
-  StreamEnd& end(Side side) { return ends[static_cast<size_t>(side)]; }
+  SimStreamEnd& end(Side side) { return ends[static_cast<size_t>(side)]; }
 };
 
 // One datagram or echo message on its way.
@@ -107,7 +107,7 @@ class SimNet {
   ConnectionId connect(const Endpoint& local, const Endpoint& remote, uint8_t ttl, Duration late);
   // From a host to a listener of here; the app is told.
   ConnectionId connect_here(uint32_t from_host, const Endpoint& to, size_t receive_buffer);
-  Connection* find(ConnectionId id);
+  SimConnection* find(ConnectionId id);
   size_t write(ConnectionId id, Side side, std::span<const Bytes> from);
   void consume(ConnectionId id, Side side, size_t n);
   void finish(ConnectionId id, Side side);   // FIN after what was written
@@ -135,7 +135,7 @@ class SimNet {
   Path& path(uint32_t host) { return paths_[host]; }
   uint32_t make_connection(uint32_t host, size_t here_receives, size_t there_receives);
   Instant transit(uint32_t host, Side from, size_t bytes, FrameFate& fate);
-  Instant transit_in_order(Connection& connection, Side from, size_t bytes);
+  Instant transit_in_order(SimConnection& connection, Side from, size_t bytes);
   bool fails_on_the_way(ConnectionId id, uint32_t host, const Endpoint& remote);
   void fail_later(ConnectionId id, const NetError& error, Duration after);
   void syn_arrives_there(ConnectionId id);
@@ -165,7 +165,7 @@ class SimNet {
   SimApps* apps_ = nullptr;
   std::map<IpAddress, uint32_t> hosts_by_address_;
   std::vector<Path> paths_;  // by host
-  SlotMap<Connection> connections_;
+  SlotMap<SimConnection> connections_;
   SlotMap<SimDatagram> datagrams_;
   std::vector<std::vector<uint8_t>> spare_buffers_;
   uint16_t next_port_ = 32768;

@@ -93,7 +93,7 @@ Result<std::unique_ptr<EchoSocket>, SocketError> SimSockets::open_echo(Family fa
 // --- Streams ---
 
 std::optional<SocketError> SimSockets::stream_error(uint32_t slot) {
-  const Connection* connection = net_.find(sockets_[slot].connection);
+  const SimConnection* connection = net_.find(sockets_[slot].connection);
   DASHI_CHECK(connection != nullptr);  // a held end keeps its connection
   return connection->ends[static_cast<size_t>(Side::kHere)].error;
 }
@@ -165,7 +165,7 @@ Result<size_t, SocketError> SimSockets::write(uint32_t slot, std::span<const Byt
     return *error;
   }
   if (socket.write_closed) return SocketError::kClosed;
-  StreamEnd& end = net_.find(socket.connection)->end(Side::kHere);
+  SimStreamEnd& end = net_.find(socket.connection)->end(Side::kHere);
   if (!end.connected) return SocketError::kWouldBlock;  // kConnected says when
   if (fate.would_block.has_value()) {
     announce_later(slot, SocketEvent::Kind::kWritable, *fate.would_block);
@@ -197,7 +197,7 @@ void SimSockets::abort(uint32_t slot) {
 
 HostTcpInfo SimSockets::info(uint32_t slot) const {
   HostTcpInfo info;
-  Connection* connection = net_.find(sockets_[slot].connection);
+  SimConnection* connection = net_.find(sockets_[slot].connection);
   if (connection == nullptr) return info;
   const StreamPipe& pipe = connection->written_by(Side::kHere);
   info.rtt_ns = static_cast<uint64_t>(2 * net_.path_delay(connection->host).count());
@@ -223,8 +223,8 @@ Result<Accepted, SocketError> SimSockets::accept(uint32_t slot, FlowId id) {
   listener.waiting.pop_front();
   HostSocket& socket = sockets_[*opened];
   socket.connection = connection_id;
-  Connection* connection = net_.find(connection_id);
-  StreamEnd& end = connection->end(Side::kHere);
+  SimConnection* connection = net_.find(connection_id);
+  SimStreamEnd& end = connection->end(Side::kHere);
   end.owner = *opened;
   socket.local = end.address;
   const StreamPipe& pipe = connection->read_by(Side::kHere);

@@ -94,9 +94,9 @@ void SimSockets::close(uint32_t slot) {
   observe(slot, SocketCall::kClose, true, 0, Bytes{});
   switch (socket.kind) {
     case Kind::kStream: {
-      Connection* connection = net_.find(socket.connection);
+      SimConnection* connection = net_.find(socket.connection);
       if (connection == nullptr) break;
-      const StreamEnd& end = connection->end(Side::kHere);
+      const SimStreamEnd& end = connection->end(Side::kHere);
       const bool unread = connection->read_by(Side::kHere).readable() != 0;
       if (unread && end.connected && !end.error.has_value()) ++counts_.closed_over_unread;
       connection->end(Side::kHere).owner = kNone;

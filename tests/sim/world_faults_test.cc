@@ -1,0 +1,225 @@
+// Worlds in which things go wrong: every byte must still arrive, or the guest be told.
+#include "sim/pattern.hh"
+#include "tests/sim/world_support.hh"
+
+namespace dashi {
+
+namespace {
+
+LinkFaults bad_link() {
+  LinkFaults faults;
+  faults.loss = Chance::percent(2);
+  faults.bursts = {Chance::ppm(5000), Chance::percent(30), Chance::never(), Chance::percent(70)};
+  faults.duplicate = Chance::percent(1);
+  faults.reorder_by_delay = Chance::percent(2);
+  faults.reorder_delay = {1ms, 8ms};
+  faults.reorder_by_distance = Chance::percent(1);
+  faults.jitter = {0us, 500us};
+  faults.corrupt_bit = faults.corrupt_checksum = Chance::ppm(5000);
+  faults.truncate = Chance::ppm(2000);
+  return faults;
+}
+
+// The traffic of most fault tests: down, up and both ways at once.
+void transfer(World& world, Family family, Duration limit) {
+  const IpAddress server = world.address("server", family);
+  TcpGuest& guest = world.guest();
+  guest.connect({server, Port{19}}, app(AppKind::kSink, 0));
+  guest.connect({server, Port{9}}, app(AppKind::kSource, 150'000));
+  guest.connect({server, Port{7}}, app(AppKind::kEchoClient, 80'000));
+  if (!all_flows_over(world, limit))
+    BOOST_ERROR("not over in time:\n" << world.nat().dump(world.now()));
+}
+
+// Every flow got all its bytes and ended in order.
+void expect_all_arrived(World& world) {
+  for (uint32_t i = 0; i < world.guest().tcp().count(); ++i) {
+    const GuestFlowRecord& record = world.guest().tcp().record(i);
+    BOOST_TEST_CONTEXT("flow " << i << " " << name_of(record.state)) {
+      BOOST_TEST(record.eof);
+      BOOST_TEST(!record.reset);
+      BOOST_TEST(!record.timed_out);
+      if (record.app.kind == AppKind::kSink) BOOST_TEST(record.received == 100'000u);
+      if (record.app.kind == AppKind::kEchoClient) BOOST_TEST(record.received == record.app.bytes);
+    }
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(world_faults)
+
+BOOST_AUTO_TEST_CASE(every_byte_crosses_a_bad_guest_link) {
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      WorldConfig config;
+      config.seed = seed;
+      config.link.up.delay = config.link.down.delay = 2ms;
+      config.link.up.faults = config.link.down.faults = bad_link();
+      World world(config);
+      BOOST_REQUIRE(world.configure(60s));
+      transfer(world, seed % 2 == 0 ? Family::kIpv4 : Family::kIpv6, 10min);
+      expect_all_arrived(world);
+      expect_clean(world);
+      expect_no_leaks(world);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_byte_passes_sockets_that_take_little_and_block_often) {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      WorldConfig config;
+      config.seed = seed;
+      config.socket_faults.short_write = Chance::percent(30);
+      config.socket_faults.would_block = Chance::percent(20);
+      config.socket_faults.connect_late = Chance::percent(50);
+      config.draw_batches = true;
+      World world(config);
+      BOOST_REQUIRE(world.configure(60s));
+      transfer(world, seed % 2 == 0 ? Family::kIpv4 : Family::kIpv6, 10min);
+      expect_all_arrived(world);
+      expect_clean(world);
+      expect_no_leaks(world);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(sockets_that_fail_end_flows_in_a_way_the_guest_sees) {
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      WorldConfig config;
+      config.seed = seed;
+      config.socket_faults.reset = Chance::ppm(3000);
+      config.socket_faults.connect_fails = Chance::percent(10);
+      config.socket_faults.too_many_sockets = Chance::percent(10);
+      config.socket_faults.no_buffers = Chance::percent(5);
+      World world(config);
+      BOOST_REQUIRE(world.configure(60s));
+      for (int round = 0; round < 4; ++round) transfer(world, Family::kIpv4, 10min);
+      for (uint32_t i = 0; i < world.guest().tcp().count(); ++i) {
+        const GuestFlowRecord& record = world.guest().tcp().record(i);
+        BOOST_TEST((record.eof || record.reset || record.icmp));
+        BOOST_TEST(!record.timed_out);
+      }
+      expect_clean(world);
+      expect_no_leaks(world);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_link_without_room_slows_the_nat_and_loses_nothing) {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      WorldConfig config;
+      config.seed = seed;
+      config.link.room_frames = 4;
+      config.link.down.rate_bps = 20'000'000;
+      config.link.back_pressure = Chance::percent(5);
+      config.link.head_bytes = seed % 2 == 0 ? 128 : 0;
+      World world(config);
+      BOOST_REQUIRE(world.configure(60s));
+      transfer(world, Family::kIpv6, 10min);
+      expect_all_arrived(world);
+      expect_clean(world);
+      expect_no_leaks(world);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(super_frames_pass_both_ways) {
+  WorldConfig config;
+  config.link.limits.gso_bytes_max = 65'535;
+  config.link.limits.checksum_offload = true;
+  config.guest.tcp.gso_bytes = 60'000;
+  config.guest.checksum_offload = true;
+  for (const size_t head : {size_t{0}, size_t{256}}) {
+    config.link.head_bytes = head;
+    World world(config);
+    BOOST_REQUIRE(world.configure(60s));
+    transfer(world, Family::kIpv4, 60s);
+    transfer(world, Family::kIpv6, 60s);
+    expect_all_arrived(world);
+    // 660,000 bytes would be more than 450 frames of an MTU each way.
+    BOOST_TEST(world.nat().counters()[Counter::kGuestFramesOut] < 400u);
+    expect_clean(world);
+    expect_no_leaks(world);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_slow_reader_at_either_end_holds_the_other_back) {
+  WorldConfig config;
+  config.guest.tcp.receive_buffer = 16'384;
+  World world(config);
+  BOOST_REQUIRE(world.configure(60s));
+  TcpGuest& guest = world.guest();
+  const IpAddress server = world.address("server", Family::kIpv4);
+  AppSpec slow = app(AppKind::kSlowReader, 3000);
+  slow.interval = 50ms;
+  const uint32_t down = guest.connect({server, Port{19}}, slow);
+  const uint32_t up = guest.connect({server, Port{86}}, app(AppKind::kSource, 400'000));
+  BOOST_TEST(all_flows_over(world, 5min));
+  BOOST_TEST(guest.tcp().record(down).received == 100'000u);
+  BOOST_TEST((guest.tcp().record(down).ended - guest.tcp().record(down).opened >= 1s));
+  BOOST_TEST(guest.tcp().record(up).acknowledged == 400'000u);
+  BOOST_TEST(world.apps().record(0).received + world.apps().record(1).received == 400'000u);
+  expect_clean(world);
+  expect_no_leaks(world);
+}
+
+BOOST_AUTO_TEST_CASE(a_reader_that_stops_for_minutes_is_probed_and_not_given_up) {
+  WorldConfig config;
+  config.guest.tcp.receive_buffer = 8192;
+  World world(config);
+  BOOST_REQUIRE(world.configure(60s));
+  AppSpec stops = app(AppKind::kSlowReader, 8192);
+  stops.interval = 3min;
+  const uint32_t down =
+      world.guest().connect({world.address("server", Family::kIpv4), Port{19}}, stops);
+  BOOST_TEST(all_flows_over(world, 2h));
+  BOOST_TEST(world.guest().tcp().record(down).received == 100'000u);
+  BOOST_TEST(world.nat().counters()[Counter::kTcpZeroWindowProbes] >= 1u);
+  expect_clean(world);
+  expect_no_leaks(world);
+}
+
+BOOST_AUTO_TEST_CASE(a_blackout_of_half_a_minute_is_survived) {
+  WorldConfig config;
+  config.link.up.faults.blackouts = config.link.down.faults.blackouts = {{Instant(1s), 30s}};
+  config.link.down.rate_bps = config.link.up.rate_bps = 500'000;
+  World world(config);
+  BOOST_REQUIRE(world.configure(500ms));
+  transfer(world, Family::kIpv4, 10min);
+  expect_all_arrived(world);
+  expect_clean(world);
+  expect_no_leaks(world);
+}
+
+BOOST_AUTO_TEST_CASE(a_run_repeats_from_its_fault_decisions_and_shrinks_to_a_clean_one) {
+  WorldConfig config;
+  config.seed = 99;
+  config.link.up.delay = config.link.down.delay = 1ms;
+  config.link.up.faults = config.link.down.faults = bad_link();
+  config.socket_faults.short_write = Chance::percent(10);
+  config.record_faults = true;
+  World drawn(config);
+  BOOST_REQUIRE(drawn.configure(60s));
+  transfer(drawn, Family::kIpv4, 10min);
+  BOOST_TEST(drawn.faults().decisions().size() > 50u);
+
+  config.given_faults = drawn.faults().decisions();
+  World replayed(config);
+  BOOST_REQUIRE(replayed.configure(60s));
+  transfer(replayed, Family::kIpv4, 10min);
+  BOOST_TEST((replayed.digest().value() == drawn.digest().value()));
+
+  config.given_faults = std::vector<FaultDecision>{};
+  World clean(config);
+  BOOST_REQUIRE(clean.configure(60s));
+  transfer(clean, Family::kIpv4, 10s);
+  BOOST_TEST(clean.link().up().counts().lost + clean.link().down().counts().lost == 0u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace dashi
