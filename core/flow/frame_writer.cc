@@ -144,13 +144,15 @@ bool FrameWriter::send_ip(const IpOut& ip, Bytes header, Bytes payload, size_t c
 }
 
 bool FrameWriter::send_udp(const IpOut& ip, Port source, Port destination, Bytes payload) {
+  IpOut out = ip;
+  out.protocol = IpProtocol::kUdp;
   UdpHeader udp;
   udp.source_port = source.number;
   udp.destination_port = destination.number;
   udp.length = static_cast<uint16_t>(sizeof(UdpHeader) + payload.size());
   std::array<uint8_t, sizeof(UdpHeader)> header{};
   store(header, udp);
-  return send_ip(ip, header, payload, offsetof(UdpHeader, checksum));
+  return send_ip(out, header, payload, offsetof(UdpHeader, checksum));
 }
 
 bool FrameWriter::send_udp_row(const IpOut& ip, Port source, Port destination, Bytes payload,
