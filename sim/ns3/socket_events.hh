@@ -2,6 +2,7 @@
 // Sockets push, the driver is woken once and takes all; nobody calls the Nat from here.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@ namespace dashi {
 class SocketEvents {
  public:
   explicit SocketEvents(std::function<void()> wake) : wake_(std::move(wake)) {}
+  void set_wake(std::function<void()> wake) { wake_ = std::move(wake); }
 
   void push(const SocketEvent& event) {
     events_.push_back(event);
@@ -22,10 +24,12 @@ class SocketEvents {
   void push(FlowId id, SocketEvent::Kind kind, const NetError& error) { push({id, kind, error}); }
 
   bool empty() const { return events_.empty(); }
-  // Appends what came since the last time.
-  void take(std::vector<SocketEvent>& into) {
-    into.insert(into.end(), events_.begin(), events_.end());
-    events_.clear();
+  // Appends up to `most` events, in the order in which they came.
+  void take(std::vector<SocketEvent>& into, size_t most) {
+    for (; most > 0 && !events_.empty(); --most) {
+      into.push_back(events_.front());
+      events_.pop_front();
+    }
     ++turn_;
   }
   // Counts takes: an edge that was pushed in this turn already need not be pushed again.
@@ -33,7 +37,7 @@ class SocketEvents {
 
  private:
   std::function<void()> wake_;
-  std::vector<SocketEvent> events_;
+  std::deque<SocketEvent> events_;
   uint64_t turn_ = 1;
 };
 

@@ -11,9 +11,8 @@
 
 namespace dashi {
 
-Ns3Sockets::Ns3Sockets(ns3::Ptr<ns3::Node> node, const HostTcpOptions& options,
-                       std::function<void()> wake)
-    : node_(std::move(node)), options_(options), events_(std::move(wake)) {
+Ns3Sockets::Ns3Sockets(ns3::Ptr<ns3::Node> node, const HostTcpOptions& options)
+    : node_(std::move(node)), options_(options), events_(nullptr) {
   insert_udp_tap();
 }
 

@@ -16,8 +16,7 @@ namespace dashi {
 
 class Ns3Sockets final : public Sockets {
  public:
-  // `wake` is called when an event comes and none was waiting.
-  Ns3Sockets(ns3::Ptr<ns3::Node> node, const HostTcpOptions& options, std::function<void()> wake);
+  Ns3Sockets(ns3::Ptr<ns3::Node> node, const HostTcpOptions& options);
   ~Ns3Sockets() override;
 
   Result<std::unique_ptr<StreamSocket>, SocketError> connect(const Endpoint& remote,
@@ -33,7 +32,9 @@ class Ns3Sockets final : public Sockets {
   std::unique_ptr<EchoSocket> adopt_echo(FlowId id) override;
 
   bool has_events() const { return !events_.empty(); }
-  void take_events(std::vector<SocketEvent>& into) { events_.take(into); }
+  void take_events(std::vector<SocketEvent>& into, size_t most) { events_.take(into, most); }
+  // Called when an event comes and none was waiting.
+  void set_wake(std::function<void()> wake) { events_.set_wake(std::move(wake)); }
 
   // While true, a socket that is destroyed stays open and waits to be adopted under its id: what a
   // Nat that was saved leaves behind.

@@ -51,7 +51,7 @@ class StreamState {
   size_t room_to_write() const;
 
   SocketEvents& events_;
-  const HostTcpOptions& options_;
+  const HostTcpOptions options_;
   FlowId id_;
   ns3::Ptr<Ns3TcpSocket> socket_;
   Endpoint local_;
@@ -115,7 +115,7 @@ class ListenerState final : public ns3::SimpleRefCount<ListenerState> {
                       const ns3::Address& from);
 
   SocketEvents& events_;
-  const HostTcpOptions& options_;
+  const HostTcpOptions options_;
   FlowId id_;
   ns3::Ptr<Ns3TcpSocket> socket_;  // null: closed
   Endpoint local_;

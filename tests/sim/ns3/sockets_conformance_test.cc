@@ -153,14 +153,14 @@ class PeerUdp final : public PeerDatagram {
 class Ns3Fixture final : public conformance::SocketsUnderTest {
  public:
   Ns3Fixture() : simulation_(queue_, 1), topology_(simulation_, Ns3TopologyConfig{}, 1) {
-    sockets_ = std::make_unique<Ns3Sockets>(topology_.host(), options_, [] {});
+    sockets_ = std::make_unique<Ns3Sockets>(topology_.host(), options_);
     queue_.run_until(instant_from_nanoseconds(1'000'000));  // ns-3 initialises its models at 0
   }
 
   Sockets& sockets() override { return *sockets_; }
   void step(std::vector<SocketEvent>& events) override {
     queue_.run_until(queue_.now() + 50ms);
-    sockets_->take_events(events);
+    sockets_->take_events(events, ~size_t{0});
   }
   int patience() override { return 3000; }
   IpAddress here(Family family) override { return Ns3Topology::host_address(family); }
