@@ -1,0 +1,219 @@
+"""A little network to test `dashi` in, made of namespaces: the internet, the host it runs on, a guest.
+
+    guest --(TAP)-- dashi in host --(veth)-- internet
+
+Runs inside in_lab.sh, so everything here ends with the test program. Nothing waits longer than WAIT.
+"""
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+WAIT = float(os.environ.get("DASHI_TEST_WAIT", "30"))  # seconds until something counts as hanging
+HERE = Path(__file__).resolve().parent
+
+NET4, NET6 = "198.51.100.1", "2001:db8:100::1"  # the internet's server
+HOST4, HOST6 = "198.51.100.2", "2001:db8:100::2"  # the host's own addresses
+FAR4, FAR6 = "203.0.113.9", "2001:db8:200::9"  # a second address of the internet's server
+GATEWAY4, GUEST4 = "10.0.0.1", "10.0.0.2"
+PREFIX6 = "fd00:da51::"
+
+
+def dashi_program() -> str:
+    return os.environ["DASHI"]
+
+
+def need(*programs: str) -> None:
+    """Ends the test program as skipped if one of `programs` is not installed."""
+    missing = [p for p in programs if shutil.which(p) is None]
+    if missing:
+        print("SKIPPED: not installed:", ", ".join(missing))
+        sys.exit(77)
+
+
+def sh(command: str, check: bool = True) -> str:
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=WAIT)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def eventually(what: str, done: Callable[[], object], within: float = WAIT) -> object:
+    """The first true value of `done`, asked again until then."""
+    deadline = time.monotonic() + within
+    while True:
+        value = done()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never happened: {what}")
+        time.sleep(0.02)
+
+
+def sha256(path: Path | str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+class Process:
+    """A program that runs beside the test, its output in a file."""
+
+    def __init__(self, namespace: str, command: list[str], log: Path, **more: object) -> None:
+        self.log = log
+        self.command = command
+        with open(log, "wb") as out:
+            self.popen = subprocess.Popen(inside(namespace, command), stdout=out, stderr=out, **more)
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        if self.popen.poll() is None:
+            self.popen.send_signal(number)
+        try:
+            return self.popen.wait(timeout=WAIT)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            raise AssertionError(f"does not end: {self.command}\n{self.output()}") from None
+
+
+def inside(namespace: str, command: list[str]) -> list[str]:
+    if not namespace:
+        return command
+    return ["nsenter", f"--net=/run/netns/{namespace}", "--", *command]
+
+
+class Dashi(Process):
+    """A running `dashi`, ready to serve."""
+
+    def __init__(self, command: list[str], log: Path, environment: dict[str, str]) -> None:
+        reader, writer = os.pipe()
+        arguments = [dashi_program(), command[0], "-v", "--ready-fd", str(writer), *command[1:]]
+        super().__init__("host", arguments, log, pass_fds=(writer,), env={**os.environ, **environment})
+        os.close(writer)
+        self.ready = os.read(reader, 1) == b"1"
+        os.close(reader)
+        if not self.ready:
+            raise AssertionError(f"dashi did not start:\n{self.output()}")
+
+    def status(self) -> dict[str, int]:
+        """The flow counts and counters it prints on SIGUSR1."""
+        seen = self.output().count("dashi: end of status")
+        self.popen.send_signal(signal.SIGUSR1)
+        eventually("status is printed", lambda: self.output().count("dashi: end of status") > seen)
+        block = self.output().rsplit("dashi: status\n", 1)[1]
+        return {name: int(value) for name, value in re.findall(r"^  (\S.*\S) (\d+)$", block, re.M)}
+
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.popen.pid}/fd"))
+
+    def finish(self) -> None:
+        """Ends it as a service manager would; it must go cleanly (and without a sanitizer's word)."""
+        assert self.popen.poll() is None, f"dashi ended by itself:\n{self.output()}"
+        status = self.stop()
+        assert status == 0, f"dashi exited with {status}:\n{self.output()}"
+
+
+class Lab:
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="dashi-test-"))
+        self.processes: list[Process] = []
+        self._mounts()
+        for namespace in ("internet", "host", "guest"):
+            sh(f"ip netns add {namespace}")
+            sh(f"ip -n {namespace} link set lo up")
+        # Routers and servers answer at once: duplicate address detection has nobody to find here.
+        for namespace in ("internet", "host"):
+            self.sysctl(namespace, "net/ipv6/conf/default/accept_dad", "0")
+        self._wire()
+
+    def _mounts(self) -> None:
+        sh("mount -t tmpfs none /run && mkdir -p /run/netns")
+        self.resolv_conf = self.folder / "resolv.conf"
+        self.resolv_conf.write_text(f"nameserver {NET4}\nsearch example.test\n")
+        sh(f"mount --bind {self.resolv_conf} /etc/resolv.conf")
+
+    def _wire(self) -> None:
+        sh("ip -n internet link add veth0 type veth peer name veth0 netns host")
+        for namespace, device, v4, v6 in (("internet", "veth0", NET4, NET6), ("host", "veth0", HOST4, HOST6)):
+            sh(f"ip -n {namespace} addr add {v4}/24 dev {device}")
+            sh(f"ip -n {namespace} addr add {v6}/64 dev {device} nodad")
+            sh(f"ip -n {namespace} link set {device} up")
+        sh(f"ip -n internet addr add {FAR4}/32 dev lo && ip -n internet addr add {FAR6}/128 dev lo nodad")
+        sh(f"ip -n host route add default via {NET4} && ip -n host route add default via {NET6}")
+        self.sysctl("host", "net/ipv4/ping_group_range", "0 0")
+
+    def sysctl(self, namespace: str, name: str, value: str) -> None:
+        subprocess.run(inside(namespace, ["sh", "-c", f"echo '{value}' > /proc/sys/{name}"]), check=True)
+
+    def start(self, namespace: str, *command: str) -> Process:
+        process = Process(namespace, list(command), self.folder / f"log-{len(self.processes)}")
+        self.processes.append(process)
+        return process
+
+    def dashi(self, *command: str, **environment: str) -> Dashi:
+        process = Dashi(list(command), self.folder / f"log-{len(self.processes)}", environment)
+        self.processes.append(process)
+        return process
+
+    def run(self, namespace: str, command: str, check: bool = True) -> str:
+        done = subprocess.run(inside(namespace, ["sh", "-c", command]), capture_output=True, text=True,
+                              timeout=WAIT)
+        if check and done.returncode != 0:
+            logs = "\n".join(f"--- {p.command[0]}\n{p.output()[-2000:]}" for p in self.processes)
+            raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}\n{logs}")
+        return done.stdout
+
+    @contextlib.contextmanager
+    def attached(self, *options: str, guest: str = "guest", **environment: str) -> Iterator[Dashi]:
+        """`dashi attach --configure` to the guest, for as long as the block runs."""
+        process = self.dashi("attach", "--netns", f"/run/netns/{guest}", "--configure", *options,
+                             **environment)
+        try:
+            yield process
+            process.finish()
+        finally:
+            process.stop(signal.SIGKILL)
+
+    def wait_for_port(self, namespace: str, address: str, port: int) -> None:
+        """Until somebody listens there."""
+        pattern = re.compile(rf"\]?:{port}\s")
+        eventually(f"port {port} of {namespace} is open", lambda: pattern.search(
+            self.run(namespace, "ss -Hltn; ss -Hlun")))
+        del address
+
+    def servers(self) -> None:
+        """peers.py in the internet: echo, sink, source over TCP; echo over UDP; both families."""
+        self.start("internet", sys.executable, str(HERE / "peers.py"), "::", "7000")
+        self.wait_for_port("internet", "::", 7004)
+
+    def random_file(self, name: str, size: int) -> Path:
+        path = self.folder / name
+        path.write_bytes(os.urandom(size))
+        return path
+
+    def close(self) -> None:
+        for process in self.processes:
+            if process.popen.poll() is None:
+                process.popen.kill()
+                process.popen.wait()
+        sh("umount /etc/resolv.conf")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
