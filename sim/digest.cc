@@ -68,6 +68,7 @@ Digest& Digest::operator=(Digest&& other) noexcept {
 }
 
 void Digest::record(Instant at, DigestKind kind, uint64_t who, uint64_t argument, Bytes bytes) {
+  if (state_ == nullptr) return;  // moved from: its world is on its way out
   std::array<uint8_t, 33> head;
   put_u64(head.data(), static_cast<uint64_t>(nanoseconds(at)));
   put_u64(head.data() + 8, who);

@@ -193,7 +193,7 @@ bool GuestTcp::acceptable(Flow& flow, const Parsed& segment, uint64_t position) 
 bool GuestTcp::handle_reset(uint32_t index, uint64_t position) {
   Flow& flow = flows_[index];
   if (flow.record.state == State::kTimeWait) return false;  // RFC 1337 3
-  if (position != flow.rcv) {  // RFC 5961 3.2
+  if (position != flow.rcv) {                               // RFC 5961 3.2
     send_ack(index);
     return false;
   }
@@ -276,7 +276,9 @@ void GuestTcp::update_window(Flow& flow, const Parsed& segment, uint64_t positio
   const uint64_t edge = ack + flow.window;
   // Rounding to the scale may pull the edge back by less than one unit (RFC 7323 2.4).
   const uint64_t slack = scaled ? (uint64_t{1} << *flow.record.peer_scale) - 1 : 0;
-  if (edge + slack < flow.window_edge) ++flow.record.windows_shrunk;
+  const bool fin_acknowledged =
+      flow.fin_queued && ack > end_of_data(flow);  // no window matters then
+  if (edge + slack < flow.window_edge && !fin_acknowledged) ++flow.record.windows_shrunk;
   flow.window_edge = std::max(flow.window_edge, edge);
   if (flow.window == 0) flow.retries = 0;  // a peer that answers probes is alive (RFC 9293 3.8.6.1)
   flow.wl1 = position;
