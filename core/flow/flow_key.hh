@@ -23,6 +23,19 @@ inline FlowKey flow_key(const Endpoint& guest, const Endpoint& remote) {
           guest.address.family()};
 }
 
+// The two ends that a key was made of.
+inline Endpoint endpoint_of(Family family, const Ipv6Address& raw, uint16_t port) {
+  if (family == Family::kIpv6) return {raw, {port}};
+  const auto& b = raw.bytes;
+  return {Ipv4Address{{b[12], b[13], b[14], b[15]}}, {port}};
+}
+inline Endpoint guest_of(const FlowKey& k) {
+  return endpoint_of(k.family, k.guest_address, k.guest_port);
+}
+inline Endpoint remote_of(const FlowKey& k) {
+  return endpoint_of(k.family, k.remote_address, k.remote_port);
+}
+
 // One endpoint as a key: a guest's UDP endpoint, or an echo identifier in place of the port.
 struct EndpointKey {
   Ipv6Address address;

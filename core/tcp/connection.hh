@@ -50,7 +50,7 @@ struct Uplink {
   SeqNum base;                // of the first byte the host has not taken
   uint32_t gathered = 0;      // bytes after the held ones, still in this batch's frames
   SeqNum edge;                // right edge of the window we mean; only moves right
-  SeqNum offered;             // right edge the guest was told; >= edge by less than one window unit
+  SeqNum offered;             // right edge the guest was told, scaled: may lie beyond edge
   uint8_t shift = 0;          // of the windows we announce (RFC 7323 2.3)
   std::optional<SeqNum> fin;  // sequence number of the guest's FIN, once seen
   bool host_writable = true;  // false from a short write until the kWritable edge
@@ -98,7 +98,7 @@ struct Downlink {
   Instant rto_deadline = kNever;  // armed iff something sent is unacknowledged
   Instant persist_deadline =
       kNever;           // armed iff the guest's window is closed and nothing is in flight
-  uint8_t retries = 0;  // timeouts since the guest was last heard
+  uint8_t retries = 0;  // timeouts in a row (RFC 9293 3.8.3)
 };
 
 struct Connection {
@@ -116,6 +116,7 @@ struct Connection {
   Opening opening = Opening::kConnecting;
   bool local = false;               // the socket is a service inside the core
   bool detached = false;            // out of the index: only the host's part is left
+  bool reset_owed = false;          // the socket is gone; the link had no room for the guest's RST
   bool guest_closed_first = false;  // the guest's FIN came before ours went
   bool window_scaling = false;      // both ends offered it
   SeqNum irs;                       // the guest's initial sequence number
@@ -125,7 +126,7 @@ struct Connection {
   Reassembly held;  // bytes from up.base on
   std::unique_ptr<StreamSocket> socket;
   Instant opening_deadline = kNever;    // armed until opening is kDone
-  Instant linger_deadline = kNever;     // armed iff detached
+  Instant linger_deadline = kNever;     // armed iff detached or reset_owed
   Instant last_heard;                   // of the guest, for keep-alive
   uint8_t keep_alive_probes = 0;        // sent since last_heard
   TcpState traced = TcpState::kClosed;  // the state last told to the trace
@@ -136,6 +137,11 @@ struct Connection {
   SeqNum receive_next() const {
     if (up.state >= UplinkState::kFinReceived) return *up.fin + 1;
     return up.base + static_cast<uint32_t>(held.contiguous()) + up.gathered;
+  }
+  // What may be acknowledged: the host took it or we hold it. The gathered bytes are neither yet.
+  SeqNum secured() const {
+    if (up.state >= UplinkState::kFinReceived) return *up.fin + 1;
+    return up.base + static_cast<uint32_t>(held.contiguous());
   }
   uint32_t in_flight() const { return bytes_between(down.una, down.nxt); }
   uint32_t outstanding() const { return bytes_between(down.una, down.max); }

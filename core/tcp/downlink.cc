@@ -151,15 +151,17 @@ Plan plan_next(const Connection& c, size_t budget) {
   const uint32_t window = std::min(d.window, d.cwnd);
   if (window <= c.in_flight()) return plan;
   const uint32_t usable = window - c.in_flight();
-  plan.bytes = std::min<size_t>(usable, budget);
+  size_t left = usable;  // bytes there are, as far as is known
   if (d.fin.has_value()) {
-    const uint32_t left = d.nxt.before(*d.fin) ? bytes_between(d.nxt, *d.fin) : 0;
+    left = d.nxt.before(*d.fin) ? bytes_between(d.nxt, *d.fin) : 0;
     plan.fin_fits = left < usable && d.nxt.at_or_before(*d.fin);
-    plan.bytes = std::min<size_t>(plan.bytes, left);
   } else if (!d.readable) {
-    const uint32_t again = d.nxt.before(d.max) ? bytes_between(d.nxt, d.max) : 0;
-    plan.bytes = std::min<size_t>(plan.bytes, again);
+    left = d.nxt.before(d.max) ? bytes_between(d.nxt, d.max) : 0;
   }
+  plan.bytes = std::min({left, size_t{usable}, budget});
+  // Whole segments; what is over goes with the next round, or is the end.
+  const bool to_the_end = plan.bytes == left && left < usable;
+  if (plan.bytes > d.mss && !to_the_end) plan.bytes -= plan.bytes % d.mss;
   // Sender SWS avoidance (RFC 9293 3.8.6.2.1): a short segment only when it is all there is, or half
   // of the largest window, or nothing is in flight whose ACK would bring more.
   plan.whole = plan.bytes < d.mss && plan.bytes < d.window_max / 2 && c.in_flight() != 0 &&
@@ -183,17 +185,22 @@ Fate pump(TcpRoom& room, Instant now, Connection& c) {
     if (fate != Fate::kLives || room.link_blocked) return fate;
   }
   size_t budget = kTurnBudget;
+  bool filled = false;  // the host had all that was asked for, and so may have more
   while (wants_to_send(c)) {
-    const Plan plan = plan_next(c, budget);
+    if (budget == 0) {
+      room.mark_ready(c);
+      break;
+    }
+    const Plan plan = plan_next(c, std::max<size_t>(budget, c.down.mss));
     if (plan.bytes == 0 && !plan.fin_fits) {
-      if (budget == 0) {
-        room.mark_ready(c);
-      } else if (c.in_flight() == 0 && c.down.persist_deadline == kNever) {
+      if (c.in_flight() == 0 && c.down.persist_deadline == kNever) {
         c.down.persist_deadline = now + c.rtt.rto();  // the window is closed: probe it
         c.down.rto_deadline = kNever;
       }
       break;
     }
+    if (plan.whole && filled) break;  // the rest of the window is too small: an ACK brings more
+    const bool fin_known = c.down.fin.has_value();
     const Sent sent = send_data(room, c, plan);
     if (sent.fate != Fate::kLives) return sent.fate;
     if (sent.link_full) {
@@ -203,9 +210,10 @@ Fate pump(TcpRoom& room, Instant now, Connection& c) {
     if (sent.drained && !c.down.fin.has_value()) c.down.readable = false;
     if (sent.bytes != 0 || sent.fin) account(room, now, c, plan.sequence, sent);
     if (sent.withheld || (sent.bytes == 0 && !sent.fin)) {
-      if (!sent.withheld && c.down.fin.has_value()) continue;  // EOF just seen: plan again
+      if (!sent.withheld && !fin_known && c.down.fin.has_value()) continue;  // EOF just seen
       break;
     }
+    filled = sent.bytes == plan.bytes;
     budget -= std::min<size_t>(budget, sent.bytes);
   }
   return Fate::kLives;
@@ -239,15 +247,26 @@ Fate probe_window(TcpRoom& room, Instant now, Connection& c) {
   plan.bytes = c.down.fin.has_value() && c.down.una == *c.down.fin ? 0 : 1;
   plan.fin_fits = plan.bytes == 0;
   plan.frames_max = 1;
-  const SeqNum nxt = c.down.nxt;
+  if (c.down.retries >= room.config.data_retries) {  // RFC 9293 3.8.3: nobody answers
+    send_reset(room, c);
+    return Fate::kAbandoned;
+  }
   const Sent sent = send_data(room, c, plan);
   if (sent.fate != Fate::kLives) return sent.fate;
-  if (sent.bytes != 0 || sent.fin) {
-    room.context.counters.increment(Counter::kTcpZeroWindowProbes);
-    c.down.max = later(c.down.max, plan.sequence + 1);
-    if (sent.fin && c.down.state == DownlinkState::kOpen) c.down.state = DownlinkState::kFinSent;
+  if (sent.link_full) {
+    c.down.persist_deadline = now + c.rtt.rto();
+    return Fate::kLives;
   }
-  c.down.nxt = nxt;  // a probe is not in flight: the persist timer repeats it
+  if (sent.bytes == 0 && !sent.fin) {  // there was nothing to send after all
+    c.down.readable = false;
+    c.down.persist_deadline = kNever;
+    return Fate::kLives;
+  }
+  room.context.counters.increment(Counter::kTcpZeroWindowProbes);
+  ++c.down.retries;
+  // Not in flight, nxt stays: the persist timer repeats it.
+  c.down.max = later(c.down.max, plan.sequence + 1);
+  if (sent.fin && c.down.state == DownlinkState::kOpen) c.down.state = DownlinkState::kFinSent;
   c.down.timing = false;
   c.rtt.back_off(room.config);
   c.down.persist_deadline = now + c.rtt.rto();
@@ -255,9 +274,14 @@ Fate probe_window(TcpRoom& room, Instant now, Connection& c) {
 }
 
 Fate check_host(Connection& c) {
+  if (c.opening == Opening::kConnecting) return Fate::kLives;
+  const bool pump_looks = c.opening == Opening::kDone && !c.detached && !c.down.fin.has_value() &&
+                          std::min(c.down.window, c.down.cwnd) > c.in_flight();
+  if (pump_looks) return Fate::kLives;
   std::array<uint8_t, 1> byte{};
   const MutableBytes area(byte);
-  const auto peeked = c.socket->peek(c.in_flight(), {&area, 1});
+  const size_t offset = c.opening == Opening::kDone ? c.in_flight() : 0;
+  const auto peeked = c.socket->peek(offset, {&area, 1});
   const bool aborted = !peeked && peeked.error() != SocketError::kWouldBlock;
   return aborted ? Fate::kReset : Fate::kLives;
 }

@@ -16,7 +16,7 @@ Fate retransmit_first(TcpRoom& room, Instant now, Connection& c);
 // One byte (or the FIN) beyond a closed window (RFC 9293 3.8.6.1).
 Fate probe_window(TcpRoom& room, Instant now, Connection& c);
 
-// Whether the host aborted, when the window is closed and pump would not look.
+// Whether the host aborted, where pump would not look: the guest has not opened, or its window is full.
 Fate check_host(Connection& c);
 
 }  // namespace dashi

@@ -15,9 +15,11 @@ class ExpiringTable {
   explicit ExpiringTable(uint32_t capacity) : records_(capacity), timers_(capacity) {}
 
   uint32_t size() const { return records_.size(); }
+  uint32_t capacity() const { return records_.capacity(); }
   bool full() const { return records_.full(); }
   Instant next_deadline() const { return timers_.next(); }
   Record& operator[](uint32_t slot) { return records_[slot]; }
+  const Record& operator[](uint32_t slot) const { return records_[slot]; }
   uint32_t next(uint32_t from) const { return records_.next(from); }
 
   // There must be room.

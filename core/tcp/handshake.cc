@@ -8,8 +8,7 @@
 namespace dashi {
 namespace {
 
-constexpr uint16_t kMssFloor = 48;       // a smaller one would cost more in headers than it carries
-constexpr uint8_t kWindowScaleMax = 14;  // RFC 7323 2.3
+constexpr uint16_t kMssFloor = 48;  // a smaller one would cost more in headers than it carries
 
 uint16_t send_mss(const TcpRoom& room, const Connection& c, const TcpOptions& options) {
   const bool v4 = c.guest.address.is_v4();
@@ -29,10 +28,17 @@ void start_syn(TcpRoom& room, Instant now, Connection& c) {
   c.down.timed = c.down.nxt;
   c.down.timed_at = now;
   c.opening_deadline = now + room.config.half_open;
-  send_syn(room, c);  // one that found no room is lost on the wire: the timer repeats it
+  transmit_syn(room, c);
 }
 
 }  // namespace
+
+void transmit_syn(TcpRoom& room, Connection& c) {
+  c.down.retransmit_pending = !send_syn(room, c);
+  if (!c.down.retransmit_pending) return;
+  c.down.timing = false;  // it will not leave now
+  room.mark_ready(c);
+}
 
 SeqNum initial_sequence(const SipKey& secret, Instant now, const FlowKey& key) {
   const auto* raw = reinterpret_cast<const uint8_t*>(&key);
@@ -49,7 +55,7 @@ void take_guest_syn(TcpRoom& room, Connection& c, const TcpSegment& segment) {
   if (c.window_scaling) {
     // RFC 7323 2.3: a shift beyond 14 is taken as 14.
     c.down.shift = std::min(*segment.options.window_scale, kWindowScaleMax);
-    c.up.shift = room.config.window_scale;
+    c.up.shift = std::min(room.config.window_scale, kWindowScaleMax);
   } else {
     c.down.shift = 0;
     c.up.shift = 0;
@@ -80,10 +86,11 @@ void established(TcpRoom& room, Instant now, Connection& c) {
   c.down.nxt = c.down.una;
   c.down.max = c.down.una;
   c.down.rto_deadline = kNever;
-  if (c.down.timing && c.down.retries == 0) c.rtt.sample(room.config, now - c.down.timed_at);
+  if (c.down.timing) c.rtt.sample(room.config, now - c.down.timed_at);
+  if (c.down.retries != 0) c.rtt.restart_after_syn_loss(room.config);
   c.down.timing = false;
+  c.down.retransmit_pending = false;
   c.down.retries = 0;
-  c.rtt.settle(room.config);
   start_congestion_control(room.config, c);
   room.mark_ready(c);  // the host may have spoken first
 }
@@ -92,11 +99,8 @@ Fate receive_in_syn_sent(TcpRoom& room, Instant now, Connection& c, const Packet
   const TcpSegment& segment = packet.tcp;
   const bool acceptable = segment.ack() && SeqNum(segment.acknowledgment) == c.down.iss + 1;
   if (segment.ack() && !acceptable) {
-    if (segment.rst()) {
-      room.context.drop(DropReason::kTcpUnacceptable, packet.frame);
-    } else {
-      send_reset_for(room, now, packet);
-    }
+    send_reset_for(room, now, packet);  // never to a RST
+    room.context.drop(DropReason::kTcpUnacceptable, packet.frame);
     return Fate::kLives;
   }
   if (segment.rst()) {
@@ -124,7 +128,7 @@ Fate syn_timeout(TcpRoom& room, Instant now, Connection& c) {
   c.rtt.back_off(room.config);
   c.down.timing = false;
   c.down.rto_deadline = now + c.rtt.rto();
-  send_syn(room, c);
+  transmit_syn(room, c);
   return Fate::kLives;
 }
 

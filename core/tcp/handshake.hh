@@ -14,6 +14,9 @@ SeqNum initial_sequence(const SipKey& secret, Instant now, const FlowKey& key);
 // Notes what a guest's SYN says: numbers, window, options.
 void take_guest_syn(TcpRoom& room, Connection& c, const TcpSegment& segment);
 
+// Sends the SYN or SYN-ACK, or owes it while the link is full.
+void transmit_syn(TcpRoom& room, Connection& c);
+
 // The host connected: sends the SYN-ACK.
 void host_connected(TcpRoom& room, Instant now, Connection& c);
 

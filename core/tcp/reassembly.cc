@@ -8,12 +8,20 @@ namespace {
 constexpr size_t kBlock = BlockPool::kBlockBytes;
 }
 
+// For the first byte this connection ever holds.
+void Reassembly::prepare() {
+  blocks_.assign(bytes_max_ / kBlock + 2, BlockPool::kNone);
+  ranges_.reserve(gaps_max_ + 2);
+}
+
 uint32_t* Reassembly::block_at(size_t position) {
-  if (blocks_.empty()) {  // the first byte this connection ever holds
-    blocks_.assign(bytes_max_ / kBlock + 2, BlockPool::kNone);
-    ranges_.reserve(gaps_max_ + 2);
-  }
   return &blocks_[(head_ + position / kBlock) % blocks_.size()];
+}
+
+bool Reassembly::may_add(uint32_t first) const {
+  if (first == 0) return true;
+  const size_t beyond_gaps = ranges_.size() - (contiguous() != 0 ? 1 : 0);
+  return beyond_gaps < gaps_max_;
 }
 
 // Copies as far as blocks can be had; gives the bytes copied.
@@ -33,13 +41,14 @@ size_t Reassembly::insert(size_t offset, Bytes bytes) {
   if (offset >= bytes_max_) return 0;
   bytes = bytes.first(std::min(bytes.size(), bytes_max_ - offset));
   if (bytes.empty()) return 0;
+  if (blocks_.empty()) prepare();  // before iterators are taken
   const auto first = static_cast<uint32_t>(offset);
   const auto last = static_cast<uint32_t>(offset + bytes.size());
   // Ranges that touch [first, last) become one with it.
   auto from =
       std::find_if(ranges_.begin(), ranges_.end(), [&](const Range& r) { return r.last >= first; });
   auto to = std::find_if(from, ranges_.end(), [&](const Range& r) { return r.first > last; });
-  if (from == to && ranges_.size() > gaps_max_) return 0;
+  if (from == to && !may_add(first)) return 0;
   // Copy only what lies between the ranges: what came first stays.
   uint32_t at = first;
   uint32_t reached = last;
@@ -59,7 +68,7 @@ size_t Reassembly::insert(size_t offset, Bytes bytes) {
     reached = at + static_cast<uint32_t>(copy_in(at, bytes.subspan(at - first, last - at)));
   }
   if (from == to) {
-    if (reached == first) return 0;
+    if (reached == first || !may_add(first)) return 0;
     ranges_.insert(from, Range{first, reached});
     return reached - first;
   }
@@ -142,7 +151,7 @@ bool Reassembly::restore(ArchiveReader& ar) {
   uint32_t count = 0;
   uint32_t origin = 0;
   ar(count, origin);
-  if (count > gaps_max_ + 1 || origin >= kBlock) return false;
+  if (count > uint64_t{gaps_max_} + 1 || origin >= kBlock) return false;
   origin_ = origin;  // so that the blocks lie as they lay, and the pool is as full as it was
   std::vector<uint8_t> scratch(kBlock);
   for (uint32_t i = 0; i < count && ar.ok(); ++i) {

@@ -13,7 +13,7 @@ namespace dashi {
 
 class Reassembly {
  public:
-  // `bytes_max` bounds offsets; `gaps_max` the number of separate ranges.
+  // `bytes_max` bounds offsets; `gaps_max` the ranges that do not begin at offset 0.
   Reassembly(BlockPool& pool, size_t bytes_max, uint32_t gaps_max)
       : pool_(pool), bytes_max_(bytes_max), gaps_max_(gaps_max) {}
   ~Reassembly() { clear(); }
@@ -52,6 +52,9 @@ class Reassembly {
     }
   };
 
+  // Whether one more range may begin at `first`.
+  bool may_add(uint32_t first) const;
+  void prepare();
   uint32_t* block_at(size_t position);  // position: offset + origin_
   size_t copy_in(size_t offset, Bytes bytes);
   void release_before(size_t position);

@@ -113,17 +113,18 @@ bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet
   const SeqNum ack(segment.acknowledgment);
   Downlink& d = c.down;
   // RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT.
-  if (ack.after(d.max) || ack.before(d.una - d.window_max)) {
-    send_challenge_ack(room, now, c);
-    return false;
-  }
+  if (ack.after(d.max) || ack.before(d.una - d.window_max)) return false;
   const uint32_t window_before = d.window;
   if (ack.after(d.una)) {
     fate = advance(room, now, c, ack);
     if (fate == Fate::kLives) update_window(c, segment);
     return true;
   }
-  if (ack == d.una) update_window(c, segment);
+  if (ack == d.una) {
+    update_window(c, segment);
+    // RFC 9293 3.8.6.1: a guest that answers probes is not given up however long it stays closed.
+    if (d.window == 0) d.retries = 0;
+  }
   if (d.window != window_before) {
     room.mark_ready(c);
     d.retries = 0;
@@ -143,8 +144,12 @@ Fate retransmission_timeout(TcpRoom& room, Instant now, Connection& c) {
   Downlink& d = c.down;
   d.rto_deadline = kNever;
   if (c.outstanding() == 0) return Fate::kLives;
+  if (room.link_blocked) {  // nothing was lost: the guest is not reading
+    d.rto_deadline = now + c.rtt.rto();
+    return Fate::kLives;
+  }
   room.context.counters.increment(Counter::kTcpTimeouts);
-  // RFC 9293 3.8.3: R2. A guest that closed its window but answers is never given up (3.8.6.1).
+  // RFC 9293 3.8.3: R2.
   if (++d.retries > room.config.data_retries) {
     send_reset(room, c);
     return Fate::kAbandoned;

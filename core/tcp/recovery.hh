@@ -11,7 +11,7 @@ namespace dashi {
 void start_congestion_control(const TcpConfig& config, Connection& c);
 
 // Takes in the acknowledgment and window of an acceptable segment. False: the ACK is for something
-// never sent or long gone, it was answered, and the segment goes no further (RFC 5961 5).
+// never sent or long gone, and the segment goes no further (RFC 5961 5).
 bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet, Fate& fate);
 
 // The retransmission timer fired.

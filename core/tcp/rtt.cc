@@ -27,6 +27,11 @@ void RttEstimator::back_off(const TcpConfig& config) {
   backed_off_ = true;
 }
 
+void RttEstimator::restart_after_syn_loss(const TcpConfig& config) {
+  rto_ = std::clamp(Duration(3s), config.rto_min, config.rto_max);
+  backed_off_ = false;
+}
+
 void RttEstimator::settle(const TcpConfig& config) {
   if (!backed_off_) return;
   backed_off_ = false;

@@ -13,6 +13,8 @@ class RttEstimator {
 
   void sample(const TcpConfig& config, Duration rtt);
   void back_off(const TcpConfig& config);  // RFC 6298 5.5
+  // The SYN was lost: there is no estimate, and the first guess was too short (RFC 6298 5.7).
+  void restart_after_syn_loss(const TcpConfig& config);
   // New data was acknowledged: the back-off ends, the estimate stays.
   void settle(const TcpConfig& config);
 

@@ -41,13 +41,23 @@ uint32_t window_max(const TcpRoom& room, const Connection& c) {
   return static_cast<uint32_t>(std::min(most, field_max));
 }
 
-// The right edge that memory would allow now.
+// The right edge that memory would allow now. What waits for the host counts against the window; what
+// is out of order lies inside it and is already paid for.
 SeqNum possible_edge(const TcpRoom& room, const Connection& c) {
-  const size_t held = c.held.extent() + c.up.gathered;
-  const size_t most = window_max(room, c);
-  size_t free = most > held ? most - held : 0;
-  free = std::min(free, room.pool.free_bytes());
-  return c.receive_next() + static_cast<uint32_t>(free);
+  size_t free = room.pool.free_bytes();
+  if (c.held.empty()) {  // the host keeps up: it needs no memory of ours as long as that lasts
+    free = std::max<size_t>(free, 2u * announced_mss(room, c.guest.address.family()));
+  }
+  const size_t reach = c.held.extent() + c.up.gathered + free;
+  return c.up.base + static_cast<uint32_t>(std::min<size_t>(window_max(room, c), reach));
+}
+
+// The sequence number of a segment without data: SND.MAX, so that a guest which received what we send
+// again after a timeout does not find it old; but within the guest's window, or it would be dropped.
+SeqNum sequence_now(const Connection& c) {
+  if (c.opening != Opening::kDone) return c.down.max;
+  const SeqNum edge = c.down.una + c.down.window;
+  return c.down.max.after(edge) ? edge : c.down.max;
 }
 
 }  // namespace
@@ -60,6 +70,12 @@ IpOut ip_out(const Endpoint& from, const Endpoint& to) {
   return ip;
 }
 
+uint16_t announced_mss(const TcpRoom& room, Family family) {
+  const uint32_t headers = family == Family::kIpv4 ? 40 : 60;
+  const auto most = static_cast<uint16_t>(room.context.topology.mtu - headers);
+  return room.config.mss != 0 ? std::min(room.config.mss, most) : most;
+}
+
 uint32_t window_gain(const TcpRoom& room, const Connection& c) {
   const SeqNum possible = possible_edge(room, c);
   return possible.after(c.up.edge) ? bytes_between(c.up.edge, possible) : 0;
@@ -69,7 +85,7 @@ uint16_t announce_window(TcpRoom& room, Connection& c, bool scaled) {
   const uint32_t gain = window_gain(room, c);
   const uint32_t step = std::min<uint32_t>(window_max(room, c) / 2, c.down.mss);
   if (gain >= step) c.up.edge += gain;
-  const SeqNum next = c.receive_next();
+  const SeqNum next = c.secured();
   const uint32_t open = c.up.offered.after(next) ? bytes_between(next, c.up.offered) : 0;
   const uint32_t meant = c.up.edge.after(next) ? bytes_between(next, c.up.edge) : 0;
   const uint32_t window = std::max(open, meant);
@@ -84,7 +100,7 @@ uint16_t announce_window(TcpRoom& room, Connection& c, bool scaled) {
 TcpHeader data_header(TcpRoom& room, Connection& c, SeqNum sequence, uint8_t flags) {
   TcpHeader header =
       plain_header(c.remote, c.guest, sequence, static_cast<uint8_t>(flags | kTcpAck));
-  header.acknowledgment = c.receive_next().raw();
+  header.acknowledgment = c.secured().raw();
   header.window = announce_window(room, c, true);
   c.up.ack_now = false;
   c.up.since_ack = 0;
@@ -100,12 +116,11 @@ bool send_syn(TcpRoom& room, Connection& c) {
     header.acknowledgment = c.receive_next().raw();
   }
   header.window = announce_window(room, c, false);
-  const bool v4 = c.guest.address.is_v4();
-  const uint32_t mss_max = room.context.topology.mtu - (v4 ? 40u : 60u);
   TcpOptions options;
-  options.mss = room.config.mss != 0 ? std::min(room.config.mss, static_cast<uint16_t>(mss_max))
-                                     : static_cast<uint16_t>(mss_max);
-  if (!answer || c.window_scaling) options.window_scale = room.config.window_scale;
+  options.mss = announced_mss(room, c.guest.address.family());
+  if (!answer || c.window_scaling) {
+    options.window_scale = std::min(room.config.window_scale, kWindowScaleMax);
+  }
   std::array<uint8_t, 40> raw{};
   const size_t size = write_tcp_options(raw, options);
   return send_header(room, c.remote, c.guest, header, Bytes(raw).first(size));
@@ -113,14 +128,16 @@ bool send_syn(TcpRoom& room, Connection& c) {
 
 bool send_ack(TcpRoom& room, Connection& c) {
   const Uplink before = c.up;
-  const TcpHeader header = data_header(room, c, c.down.nxt, 0);
+  const TcpHeader header = data_header(room, c, sequence_now(c), 0);
   if (send_header(room, c.remote, c.guest, header, {})) return true;
   c.up = before;  // lost before it left: still owed
   return false;
 }
 
-bool send_probe(TcpRoom& room, Connection& c) {
-  return send_header(room, c.remote, c.guest, data_header(room, c, c.down.una - 1, 0), {});
+void send_probe(TcpRoom& room, Connection& c) {
+  const Uplink before = c.up;
+  const TcpHeader header = data_header(room, c, c.down.una - 1, 0);
+  if (!send_header(room, c.remote, c.guest, header, {})) c.up = before;
 }
 
 void send_challenge_ack(TcpRoom& room, Instant now, Connection& c) {
@@ -139,12 +156,12 @@ void send_bare_ack(TcpRoom& room, const Endpoint& guest, const Endpoint& remote,
   send_header(room, remote, guest, header, {});
 }
 
-void send_reset(TcpRoom& room, Connection& c) {
-  TcpHeader header = plain_header(c.remote, c.guest, c.down.max, kTcpRst | kTcpAck);
-  header.acknowledgment = c.receive_next().raw();
-  if (send_header(room, c.remote, c.guest, header, {})) {
-    room.context.counters.increment(Counter::kTcpResetsSent);
-  }
+bool send_reset(TcpRoom& room, Connection& c) {
+  TcpHeader header = plain_header(c.remote, c.guest, sequence_now(c), kTcpRst | kTcpAck);
+  header.acknowledgment = c.secured().raw();
+  if (!send_header(room, c.remote, c.guest, header, {})) return false;
+  room.context.counters.increment(Counter::kTcpResetsSent);
+  return true;
 }
 
 void send_reset_for(TcpRoom& room, Instant now, const Packet& packet) {

@@ -21,18 +21,22 @@ TcpHeader data_header(TcpRoom& room, Connection& c, SeqNum sequence, uint8_t fla
 
 bool send_syn(TcpRoom& room, Connection& c);  // SYN, or SYN-ACK, as c.opening says
 bool send_ack(TcpRoom& room, Connection& c);
-bool send_probe(TcpRoom& room, Connection& c);  // keep-alive: an old sequence number, no data
-// Rate-limited (RFC 5961 7). For segments that are not acceptable and may be forged.
+void send_probe(TcpRoom& room, Connection& c);  // keep-alive: an old sequence number, no data
+// Rate-limited (RFC 5961 7). For segments that are not acceptable and may be forged. The caller has
+// settled what was gathered.
 void send_challenge_ack(TcpRoom& room, Instant now, Connection& c);
 // For a connection in TIME-WAIT, of which only the numbers are left; with a window of 0.
 void send_bare_ack(TcpRoom& room, const Endpoint& guest, const Endpoint& remote, SeqNum sequence,
                    SeqNum acknowledgment);
-// RST of a connection we know.
-void send_reset(TcpRoom& room, Connection& c);
+// RST of a connection we know. False: the link had no room.
+bool send_reset(TcpRoom& room, Connection& c);
 // RST in answer to a segment of no connection (RFC 9293 3.10.7.1); never to a RST. Rate-limited.
 void send_reset_for(TcpRoom& room, Instant now, const Packet& packet);
 // The same for a SYN remembered only by its numbers.
 void refuse_syn(TcpRoom& room, const Endpoint& guest, const Endpoint& remote, SeqNum syn);
+
+// The MSS we announce: payload bytes of a full-sized segment of the guest.
+uint16_t announced_mss(const TcpRoom& room, Family family);
 
 IpOut ip_out(const Endpoint& from, const Endpoint& to);
 

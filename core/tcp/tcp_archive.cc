@@ -40,9 +40,9 @@ void archive(Archive& ar, Downlink& d) {
 // All but the socket and the held bytes.
 template <typename Archive>
 void archive(Archive& ar, Connection& c) {
-  ar(c.guest, c.remote, c.opening, c.local, c.detached, c.guest_closed_first, c.window_scaling,
-     c.irs, c.up, c.down, c.rtt, c.opening_deadline, c.linger_deadline, c.last_heard,
-     c.keep_alive_probes, c.traced);
+  ar(c.guest, c.remote, c.opening, c.local, c.detached, c.reset_owed, c.guest_closed_first,
+     c.window_scaling, c.irs, c.up, c.down, c.rtt, c.opening_deadline, c.linger_deadline,
+     c.last_heard, c.keep_alive_probes, c.traced);
 }
 
 template <typename Archive>
@@ -117,9 +117,10 @@ bool TcpProxy::restore(ArchiveReader& ar) {
     ar(ready, c);
     if (!ar.ok() || !c.held.restore(ar)) return false;
     if (ready) room_.ready.set(slot);
+    if (!c.detached) index_.insert(c.key(), slot);
+    if (c.reset_owed) continue;
     c.socket = c.local ? local_streams_.adopt(id) : room_.context.env.sockets.adopt_stream(id);
     if (c.socket == nullptr) return false;
-    if (!c.detached) index_.insert(c.key(), slot);
   }
   if (!ar.ok() || !room_.timers.restore(ar) || !restore_forwards(ar)) return false;
   for (uint32_t slot = time_wait_.next(0); slot != SlotBitmap::kNone;

@@ -7,6 +7,8 @@
 
 namespace dashi {
 
+inline constexpr uint8_t kWindowScaleMax = 14;  // RFC 7323 2.3
+
 struct TcpConfig {
   uint16_t mss = 0;                       // announced to the guest; 0 = MTU - headers
   uint8_t window_scale = 7;               // our receive shift, 0..14 (RFC 7323 2.2)
@@ -17,7 +19,7 @@ struct TcpConfig {
   Duration rto_max = 60s;                 // RFC 6298 2.5
   Duration delayed_ack = 40ms;            // RFC 9293 MUST-58: below 500 ms
   Duration time_wait = 60s;               // 2 MSL
-  Duration fin_wait_2 = 60s;              // guest never sends its FIN after ours, host side gone
+  Duration fin_wait_2 = 60s;              // silence after which a half-closed guest is probed
   Duration linger = 2min;                 // the host takes nothing of what a closed guest left
   Duration half_open = 75s;               // SYN-ACK or SYN unanswered
   Duration connect_timeout = 130s;        // the host's connect took too long

@@ -26,6 +26,7 @@ void TcpProxy::dump(std::string& out, Instant now) const {
     out += name_of(state_of(c));
     if (c.opening == Opening::kConnecting) out += " (host connecting)";
     if (c.detached) out += " (host draining)";
+    if (c.reset_owed) out += " (reset owed)";
     add(out, "snd.una", c.down.una.raw());
     add(out, "snd.nxt", c.down.nxt.raw());
     add(out, "snd.max", c.down.max.raw());
@@ -45,6 +46,15 @@ void TcpProxy::dump(std::string& out, Instant now) const {
       add(out, "host.unsent", info.unsent_bytes);
       add(out, "host.unacked", info.unacked_bytes);
     }
+    out += '\n';
+  }
+  for (uint32_t i = time_wait_.next(0); i != SlotBitmap::kNone; i = time_wait_.next(i + 1)) {
+    const TimeWait& record = time_wait_[i];
+    out += "tcp " + to_string(guest_of(record.key)) + " > " + to_string(remote_of(record.key));
+    out += " TIME-WAIT";
+    add(out, "snd.nxt", record.snd_nxt.raw());
+    add(out, "rcv.nxt", record.rcv_nxt.raw());
+    add_ms(out, "for", record.expires - now);
     out += '\n';
   }
   for (uint32_t i = forwards_.next(0); i != SlotBitmap::kNone; i = forwards_.next(i + 1)) {

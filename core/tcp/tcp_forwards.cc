@@ -51,6 +51,7 @@ void TcpProxy::pull_forwards(Instant now) {
 // An edge said there are connections: takes them until there are none.
 void TcpProxy::accept_all(Instant now, uint32_t forward_slot) {
   TcpForward& forward = forwards_[forward_slot];
+  const bool again = forward.retry_at != kNever;
   forward.retry_at = kNever;
   const Limits& limits = room_.context.limits;
   while (true) {
@@ -58,7 +59,7 @@ void TcpProxy::accept_all(Instant now, uint32_t forward_slot) {
         room_.connections.emplace(FlowId{}, Endpoint{}, Endpoint{}, room_.config, room_.pool,
                                   limits.tcp_uplink_bytes_each, limits.tcp_reassembly_gaps);
     if (slot == SlotBitmap::kNone) {  // the host's backlog holds them meanwhile
-      room_.context.counters.increment(Counter::kTcpLimit);
+      if (!again) room_.context.counters.increment(Counter::kTcpLimit);
       forward.retry_at = now + kAcceptRetry;
       return;
     }

@@ -1,12 +1,9 @@
 // How connections end: failed connects, aborts, graceful closes, TIME-WAIT. Part of TcpProxy.
-#include <algorithm>
 #include <array>
 
+#include "core/flow/net_error.hh"
 #include "core/tcp/segment_writer.hh"
 #include "core/tcp/tcp_proxy.hh"
-#include "core/wire/checksum.hh"
-#include "core/wire/ipv4.hh"
-#include "core/wire/ipv6.hh"
 
 namespace dashi {
 
@@ -17,7 +14,10 @@ void TcpProxy::settle(Instant now, uint32_t slot, Fate fate) {
       finish_if_done(now, slot);
       return;
     case Fate::kReset:
-      if (!c.detached) send_reset(room_, c);
+      if (!c.detached && !send_reset(room_, c)) {
+        owe_reset(now, c);
+        return;
+      }
       break;
     case Fate::kAbandoned:
       break;
@@ -26,10 +26,28 @@ void TcpProxy::settle(Instant now, uint32_t slot, Fate fate) {
   remove(slot);
 }
 
+// The link has no room for the RST: the guest hears it when there is, or nobody does. An abort that is
+// lost in a full queue would leave the guest waiting for ever.
+void TcpProxy::owe_reset(Instant now, Connection& c) {
+  c.socket->abort();
+  c.socket.reset();
+  c.up.gather_first = c.up.gather_last = Uplink::kNoGather;
+  c.up.gathered = 0;
+  c.held.clear();
+  c.reset_owed = true;
+  c.linger_deadline = now + room_.config.linger;
+  room_.mark_ready(c);
+  room_.arm(c);
+}
+
 // Both FINs acknowledged on the guest's side: the tuple is free, or waits in TIME-WAIT; the connection
 // goes on without it while the host has bytes to take.
 void TcpProxy::finish_if_done(Instant now, uint32_t slot) {
   Connection& c = room_.connections[slot];
+  if (c.reset_owed) {
+    room_.arm(c);
+    return;
+  }
   const bool guest_done = c.opening == Opening::kDone && !c.detached &&
                           c.down.state == DownlinkState::kFinAcked &&
                           c.up.state >= UplinkState::kFinReceived;
@@ -51,6 +69,7 @@ void TcpProxy::finish_if_done(Instant now, uint32_t slot) {
 }
 
 void TcpProxy::enter_time_wait(Instant now, const Connection& c) {
+  if (time_wait_.capacity() == 0) return;
   if (time_wait_.full()) {
     const uint32_t oldest = time_wait_.oldest();
     index_.erase(time_wait_[oldest].key);
@@ -75,87 +94,40 @@ void TcpProxy::remove(uint32_t slot) {
 }
 
 void TcpProxy::connect_failed(Instant now, Connection& c, const NetError& error) {
-  const uint32_t slot = c.id.slot;
   if (c.opening != Opening::kConnecting) return;
+  note_failure(now, c.key(), c.irs, error);
+  remove(c.id.slot);
+}
+
+// Answers the SYN, and remembers the answer for those that repeat it.
+void TcpProxy::note_failure(Instant now, const FlowKey& key, SeqNum syn, NetError error) {
   room_.context.counters.increment(Counter::kTcpConnectFailed);
-  const FlowKey key = c.key();
-  answer_failure(now, key, c.irs, error);
+  answer_failure(now, key, syn, error);
+  if (failures_.capacity() == 0 || failure_index_.find(key) != FlowIndex<FlowKey>::kNone) return;
   if (failures_.full()) {
     const uint32_t oldest = failures_.oldest();
     failure_index_.erase(failures_[oldest].key);
     failures_.erase(oldest);
   }
-  NetError remembered = error;
-  remembered.quoted = {};  // borrowed
-  if (failure_index_.find(key) == FlowIndex<FlowKey>::kNone) {
-    failure_index_.insert(key,
-                          failures_.insert({key, remembered, now + room_.config.failure_memory}));
-  }
-  remove(slot);
+  error.quoted = {};  // borrowed
+  failure_index_.insert(key, failures_.insert({key, error, now + room_.config.failure_memory}));
 }
 
 namespace {
 
-struct Quote {
-  std::array<uint8_t, 48> raw{};
-  size_t size = 0;
-};
-
-// The guest's SYN as far as an ICMP error quotes it: the IP header and eight bytes (RFC 792).
-Quote quote_syn(const Endpoint& guest, const Endpoint& remote, SeqNum syn) {
-  Quote quote;
-  size_t at = 0;
-  if (guest.address.is_v4()) {
-    Ipv4Header ip;
-    ip.total_length = sizeof(Ipv4Header) + sizeof(TcpHeader);
-    ip.fragment = kIpv4DontFragment;
-    ip.ttl = 64;
-    ip.protocol = static_cast<uint8_t>(IpProtocol::kTcp);
-    ip.source = guest.address.v4();
-    ip.destination = remote.address.v4();
-    store(quote.raw, ip);
-    Checksum sum;
-    sum.add(Bytes(quote.raw).first(sizeof(Ipv4Header)));
-    ip.checksum = sum.value();
-    store(quote.raw, ip);
-    at = sizeof(Ipv4Header);
-  } else {
-    Ipv6Header ip;
-    ip.payload_length = sizeof(TcpHeader);
-    ip.next_header = static_cast<uint8_t>(IpProtocol::kTcp);
-    ip.hop_limit = 64;
-    ip.source = guest.address.v6();
-    ip.destination = remote.address.v6();
-    store(quote.raw, ip);
-    at = sizeof(Ipv6Header);
-  }
-  const MutableBytes tcp = MutableBytes(quote.raw).subspan(at);
-  store(tcp, Be16(guest.port.number));
-  store(tcp.subspan(2), Be16(remote.port.number));
-  store(tcp.subspan(4), Be32(syn.raw()));
-  quote.size = at + 8;
-  return quote;
-}
-
-Endpoint endpoint_of(const Ipv6Address& raw, uint16_t port, Family family) {
-  if (family == Family::kIpv6) return {raw, {port}};
-  return {Ipv4Address{{raw.bytes[12], raw.bytes[13], raw.bytes[14], raw.bytes[15]}}, {port}};
-}
-
-std::optional<IcmpReport> report_for(SocketError error) {
+// What the network or its rules forbid is an ICMP error; everything else is a closed port.
+bool is_told_by_icmp(SocketError error) {
   switch (error) {
     case SocketError::kNetworkUnreachable:
-      return IcmpReport::kNetworkUnreachable;
     case SocketError::kHostUnreachable:
     case SocketError::kAddressNotAvailable:
+    case SocketError::kNotSupported:
     case SocketError::kTimedOut:
-      return IcmpReport::kHostUnreachable;
     case SocketError::kTtlExceeded:
-      return IcmpReport::kTimeExceeded;
     case SocketError::kAccessDenied:
-      return IcmpReport::kAdminProhibited;
+      return true;
     default:
-      return std::nullopt;
+      return false;
   }
 }
 
@@ -164,24 +136,27 @@ std::optional<IcmpReport> report_for(SocketError error) {
 // The table of how a connect fails: refused and our own limits are a RST; what the network reported is
 // relayed as it was reported; the rest is the ICMP error that says the same.
 void TcpProxy::answer_failure(Instant now, const FlowKey& key, SeqNum syn, const NetError& error) {
-  const Endpoint guest = endpoint_of(key.guest_address, key.guest_port, key.family);
-  const Endpoint remote = endpoint_of(key.remote_address, key.remote_port, key.family);
-  const std::optional<IcmpReport> report = report_for(error.error);
-  if (!report.has_value()) {
-    if (room_.resets.allow(now)) {
-      refuse_syn(room_, guest, remote, syn);
-    } else {
-      room_.context.counters.increment(Counter::kTcpResetsLimited);
-    }
+  const Endpoint guest = guest_of(key);
+  const Endpoint remote = remote_of(key);
+  if (is_told_by_icmp(error.error)) {
+    TcpHeader header;  // the SYN, as far as the guest needs it to find its socket
+    header.source_port = guest.port.number;
+    header.destination_port = remote.port.number;
+    header.sequence = syn.raw();
+    header.data_offset = sizeof(TcpHeader) / 4 << 4;
+    header.flags = kTcpSyn;
+    std::array<uint8_t, sizeof(TcpHeader)> raw{};
+    store(raw, header);
+    NetError told = error;
+    told.original_remote = policy_.resolve(remote).remote;
+    relay_net_error(now, told, {guest.address, remote.address, IpProtocol::kTcp, raw, {}}, policy_,
+                    icmp_errors_);
     return;
   }
-  const Quote quote = quote_syn(guest, remote, syn);
-  const Bytes quoted = Bytes(quote.raw).first(quote.size);
-  if (error.icmp_type != 0 && !error.reporter.is_unspecified()) {
-    icmp_errors_.relay_raw(now, error.icmp_type, error.icmp_code, error.mtu, error.reporter,
-                           guest.address, quoted);
+  if (room_.resets.allow(now)) {
+    refuse_syn(room_, guest, remote, syn);
   } else {
-    icmp_errors_.relay(now, *report, {}, guest.address, quoted, 0);
+    room_.context.counters.increment(Counter::kTcpResetsLimited);
   }
 }
 

@@ -25,6 +25,15 @@ TcpProxy::TcpProxy(const TcpConfig& config, FlowContext& context, const AddressP
       failures_(context.limits.tcp_failures_remembered),
       forwards_(context.limits.tcp_forwards) {}
 
+namespace {
+
+// A segment that asks for a connection.
+bool is_first(const TcpSegment& segment) {
+  return segment.syn() && !segment.ack() && !segment.rst() && !segment.fin();
+}
+
+}  // namespace
+
 void TcpProxy::handle_packet(Instant now, const Packet& packet) {
   const FlowKey key = flow_key(packet.source(), packet.destination());
   const uint32_t found = index_.find(key);
@@ -34,8 +43,8 @@ void TcpProxy::handle_packet(Instant now, const Packet& packet) {
     handle_time_wait(now, found & ~kTimeWaitBit, packet);
   } else {
     Connection& c = room_.connections[found];
-    const bool new_attempt = c.opening == Opening::kConnecting && packet.tcp.syn() &&
-                             !packet.tcp.ack() && SeqNum(packet.tcp.sequence) != c.irs;
+    const bool new_attempt = c.opening == Opening::kConnecting && is_first(packet.tcp) &&
+                             SeqNum(packet.tcp.sequence) != c.irs;
     if (new_attempt) {  // the guest began anew before the host answered
       settle(now, found, Fate::kAbandoned);
       handle_unknown(now, packet, std::nullopt);
@@ -48,35 +57,12 @@ void TcpProxy::handle_packet(Instant now, const Packet& packet) {
 
 void TcpProxy::handle_unknown(Instant now, const Packet& packet, std::optional<SeqNum> above) {
   const TcpSegment& segment = packet.tcp;
-  if (segment.syn() && !segment.ack() && !segment.rst() && !segment.fin()) {
+  if (is_first(segment)) {
     open(now, packet, above);
     return;
   }
   send_reset_for(room_, now, packet);
   room_.context.drop(DropReason::kTcpNoConnection, packet.frame);
-}
-
-void TcpProxy::handle_time_wait(Instant now, uint32_t slot, const Packet& packet) {
-  TimeWait& record = time_wait_[slot];
-  const TcpSegment& segment = packet.tcp;
-  const SeqNum sequence(segment.sequence);
-  if (segment.rst()) {  // RFC 1337: it may not assassinate us
-    room_.context.drop(DropReason::kTcpUnacceptable, packet.frame);
-    return;
-  }
-  if (segment.syn() && !segment.ack() && sequence.after(record.rcv_nxt)) {  // RFC 6191
-    const SeqNum above = record.snd_nxt;
-    index_.erase(record.key);
-    time_wait_.erase(slot);
-    handle_unknown(now, packet, above);
-    return;
-  }
-  if (segment.fin()) record.expires = now + room_.config.time_wait;  // RFC 9293 3.10.7.4
-  if (!room_.challenge_acks.allow(now)) {
-    room_.context.drop(DropReason::kRateLimited, packet.frame);
-    return;
-  }
-  send_bare_ack(room_, packet.source(), packet.destination(), record.snd_nxt, record.rcv_nxt);
 }
 
 // A SYN that will not be proxied: RST, as for a closed port.
@@ -124,7 +110,8 @@ void TcpProxy::open(Instant now, const Packet& packet, std::optional<SeqNum> abo
   c.id = {FlowKind::kTcp, slot, room_.connections.generation(slot)};
   c.local = local;
   ConnectOptions options;
-  options.ttl = static_cast<uint8_t>(packet.ip_header.ttl - 1);     // the gateway is one hop
+  // The gateway is one hop; what is for itself it takes at TTL 1 too.
+  options.ttl = static_cast<uint8_t>(std::max<int>(packet.ip_header.ttl - 1, 1));
   options.tos = static_cast<uint8_t>(packet.ip_header.tos & 0xfc);  // ECN is ours to negotiate
   auto socket = local ? local_streams_.open(packet.destination(), c.id)
                       : room_.context.env.sockets.connect(to.remote, options, c.id);
@@ -133,8 +120,7 @@ void TcpProxy::open(Instant now, const Packet& packet, std::optional<SeqNum> abo
     room_.connections.erase(slot);
     NetError why;
     why.error = error;
-    room_.context.counters.increment(Counter::kTcpConnectFailed);
-    answer_failure(now, key, SeqNum(packet.tcp.sequence), why);
+    note_failure(now, key, SeqNum(packet.tcp.sequence), why);
     room_.context.drop(DropReason::kTcpRefused, packet.frame);
     return;
   }
@@ -150,91 +136,6 @@ void TcpProxy::open(Instant now, const Packet& packet, std::optional<SeqNum> abo
   room_.trace(TraceEvent::Kind::kFlowOpened, c, 0, 0, 0);
   room_.trace_state(c);
   room_.arm(c);
-}
-
-Fate TcpProxy::receive(Instant now, Connection& c, const Packet& packet) {
-  const TcpSegment& segment = packet.tcp;
-  c.last_heard = now;
-  c.keep_alive_probes = 0;
-  if (c.opening == Opening::kSynSent) return receive_in_syn_sent(room_, now, c, packet);
-  if (c.opening == Opening::kConnecting) {
-    const bool aborted = segment.rst() && (SeqNum(segment.sequence) == c.irs + 1 ||
-                                           SeqNum(segment.sequence) == c.irs);
-    if (aborted) return Fate::kAbandoned;
-    room_.context.drop(DropReason::kTcpConnecting, packet.frame);
-    return Fate::kLives;
-  }
-  return receive_synchronized(now, c, packet);
-}
-
-namespace {
-
-// RFC 9293 3.10.7.4, first check: is any of the segment in the window?
-bool acceptable(const Connection& c, const Packet& packet) {
-  const SeqNum first(packet.tcp.sequence);
-  const SeqNum next = c.receive_next();
-  const uint32_t window =
-      c.up.offered.after(next) ? bytes_between(next, c.up.offered) : uint32_t{0};
-  const auto length = static_cast<uint32_t>(packet.payload.size()) + (packet.tcp.syn() ? 1u : 0u) +
-                      (packet.tcp.fin() ? 1u : 0u);
-  const auto in_window = [&](SeqNum s) { return s.at_or_after(next) && s.before(next + window); };
-  // With a closed window ACKs and RSTs still count, and so does the ACK of a probe that carries data.
-  if (window == 0) return first == next;
-  if (length == 0) return in_window(first);
-  return in_window(first) || in_window(first + (length - 1));
-}
-
-}  // namespace
-
-Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& packet) {
-  const TcpSegment& segment = packet.tcp;
-  const SeqNum sequence(segment.sequence);
-  if (c.opening == Opening::kSynReceived && segment.syn() && !segment.ack() && sequence == c.irs) {
-    send_syn(room_, c);  // our SYN-ACK was lost
-    return Fate::kLives;
-  }
-  if (!acceptable(c, packet)) {
-    if (segment.rst()) {
-      room_.context.drop(DropReason::kTcpUnacceptable, packet.frame);
-    } else if (sequence.before(c.receive_next())) {
-      c.up.ack_now = true;  // a retransmission, a keep-alive or a probe: say where we are
-      room_.mark_ready(c);
-    } else {
-      send_challenge_ack(room_, now, c);
-      room_.context.drop(DropReason::kTcpWindow, packet.frame);
-    }
-    return Fate::kLives;
-  }
-  if (segment.rst()) {  // RFC 5961 3.2
-    if (sequence != c.receive_next()) {
-      send_challenge_ack(room_, now, c);
-      return Fate::kLives;
-    }
-    room_.context.counters.increment(Counter::kTcpResetsReceived);
-    return Fate::kAbandoned;
-  }
-  if (segment.syn()) {  // RFC 5961 4.2
-    send_challenge_ack(room_, now, c);
-    return Fate::kLives;
-  }
-  if (!segment.ack()) {
-    room_.context.drop(DropReason::kTcpUnacceptable, packet.frame);
-    return Fate::kLives;
-  }
-  if (c.opening == Opening::kSynReceived) {
-    if (SeqNum(segment.acknowledgment) != c.down.iss + 1) {
-      send_reset_for(room_, now, packet);
-      return Fate::kLives;
-    }
-    established(room_, now, c);
-    c.down.window = static_cast<uint32_t>(segment.window) << c.down.shift;
-    c.down.window_max = std::max(c.down.window_max, c.down.window);
-    c.down.wl1 = sequence;
-    c.down.wl2 = SeqNum(segment.acknowledgment);
-  }
-  Fate fate = Fate::kLives;
-  if (!receive_ack(room_, now, c, packet, fate) || fate != Fate::kLives) return fate;
-  return receive_payload(room_, now, c, packet);
 }
 
 void TcpProxy::finish_batch(Instant now) {
@@ -258,6 +159,7 @@ void TcpProxy::handle_socket(Instant now, const SocketEvent& event) {
     return;
   }
   Connection& c = room_.connections[slot];
+  if (c.reset_owed) return;
   Fate fate = Fate::kLives;
   switch (event.kind) {
     case SocketEvent::Kind::kConnected:
@@ -271,8 +173,7 @@ void TcpProxy::handle_socket(Instant now, const SocketEvent& event) {
     case SocketEvent::Kind::kReadable:
       c.down.readable = true;
       room_.mark_ready(c);
-      // Nothing can be sent, so pump would not look: but an abort must not wait for a window.
-      if (c.opening == Opening::kDone) fate = check_host(c);
+      fate = check_host(c);  // an abort must not wait for a window
       break;
     case SocketEvent::Kind::kWritable:
       c.up.host_writable = true;
@@ -296,7 +197,7 @@ Fate TcpProxy::fire(Instant now, Connection& c) {
     if (c.opening == Opening::kConnecting) {
       NetError timed_out;
       timed_out.error = SocketError::kTimedOut;
-      answer_failure(now, c.key(), c.irs, timed_out);
+      note_failure(now, c.key(), c.irs, timed_out);
     }
     return Fate::kAbandoned;
   }
@@ -347,6 +248,24 @@ void TcpProxy::handle_timers(Instant now) {
   pull_forwards(now);
 }
 
+// One turn of a connection that has work: data, then the ACK that no data carried.
+Fate TcpProxy::visit(Instant now, Connection& c) {
+  if (c.reset_owed) {
+    if (send_reset(room_, c)) return Fate::kAbandoned;
+    room_.mark_ready(c);
+    return Fate::kLives;
+  }
+  if (c.opening != Opening::kDone) {
+    if (c.down.retransmit_pending) transmit_syn(room_, c);
+    return Fate::kLives;
+  }
+  const Fate fate = pump(room_, now, c);
+  if (fate == Fate::kLives && c.up.ack_now && !c.detached && !send_ack(room_, c)) {
+    room_.mark_ready(c);
+  }
+  return fate;
+}
+
 void TcpProxy::flush(Instant now) {
   // One visit each: a connection whose budget ended becomes ready again, and waits for the next turn.
   for (uint32_t left = room_.ready.count(); left != 0 && !room_.link_blocked; --left) {
@@ -355,12 +274,7 @@ void TcpProxy::flush(Instant now) {
     if (slot == SlotBitmap::kNone) break;
     cursor_ = slot + 1;
     room_.ready.clear(slot);
-    Connection& c = room_.connections[slot];
-    const Fate fate = pump(room_, now, c);
-    if (fate == Fate::kLives && c.up.ack_now && !c.detached && !send_ack(room_, c)) {
-      room_.mark_ready(c);
-    }
-    settle(now, slot, fate);
+    settle(now, slot, visit(now, room_.connections[slot]));
   }
 }
 

@@ -78,9 +78,12 @@ class TcpProxy {
   Fate receive(Instant now, Connection& c, const Packet& packet);
   Fate receive_synchronized(Instant now, Connection& c, const Packet& packet);
   Fate fire(Instant now, Connection& c);
+  Fate visit(Instant now, Connection& c);
   void connect_failed(Instant now, Connection& c, const NetError& error);
+  void note_failure(Instant now, const FlowKey& key, SeqNum syn, NetError error);
   void answer_failure(Instant now, const FlowKey& key, SeqNum syn, const NetError& error);
   void settle(Instant now, uint32_t slot, Fate fate);
+  void owe_reset(Instant now, Connection& c);
   void finish_if_done(Instant now, uint32_t slot);
   void enter_time_wait(Instant now, const Connection& c);
   void remove(uint32_t slot);

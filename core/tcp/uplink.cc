@@ -21,6 +21,7 @@ Trimmed trim(const Connection& c, const Packet& packet) {
     const size_t cut = std::min<size_t>(bytes_between(t.sequence, next), t.payload.size());
     t.payload = t.payload.subspan(cut);
     t.sequence += static_cast<uint32_t>(cut);
+    if (t.sequence.before(next)) t.fin = false;  // where we already have a byte
   }
   const SeqNum right = c.up.fin.has_value() ? *c.up.fin : c.up.offered;
   const SeqNum end = t.sequence + static_cast<uint32_t>(t.payload.size());
@@ -35,7 +36,8 @@ Trimmed trim(const Connection& c, const Packet& packet) {
 void owe_ack(TcpRoom& room, Instant now, Connection& c, size_t bytes) {
   c.up.since_ack += static_cast<uint32_t>(bytes);
   // RFC 9293 3.8.6.3: at least every second full-sized segment, and within the delay.
-  const uint32_t two_segments = 2u * (room.context.topology.mtu - 60u);
+  // (With timestamps a full-sized one carries 12 bytes less than the MSS says.)
+  const uint32_t two_segments = 2u * (announced_mss(room, c.guest.address.family()) - 12u);
   if (c.up.since_ack >= two_segments) c.up.ack_now = true;
   if (c.up.ack_deadline == kNever) c.up.ack_deadline = now + room.config.delayed_ack;
 }
@@ -76,8 +78,8 @@ Fate hold(TcpRoom& room, Instant now, Connection& c, const Packet& packet, const
     return Fate::kLives;
   }
   owe_ack(room, now, c, kept);
-  if (filled_gap) c.up.ack_now = true;  // RFC 5681 4.2
-  if (!in_order) send_ack(room, c);     // a duplicate ACK, at once
+  if (filled_gap) c.up.ack_now = true;                       // RFC 5681 4.2
+  if (!in_order && !send_ack(room, c)) c.up.ack_now = true;  // a duplicate ACK, at once
   return Fate::kLives;
 }
 
@@ -95,7 +97,12 @@ Fate receive_payload(TcpRoom& room, Instant now, Connection& c, const Packet& pa
     c.up.fin = t.sequence + static_cast<uint32_t>(t.payload.size());
   }
   if (t.payload.empty()) {
-    if (!t.fin) c.up.ack_now = true;  // nothing new: tell the guest where we are
+    if (!t.fin) {  // nothing new, or nothing that fits: tell the guest where we are
+      c.up.ack_now = true;
+      if (t.sequence.at_or_after(c.up.offered)) {
+        room.context.drop(DropReason::kTcpWindow, packet.frame);
+      }
+    }
   } else if (t.sequence == c.receive_next() && c.held.contiguous() == 0 && c.up.host_writable) {
     gather(room, c, t.payload);
     owe_ack(room, now, c, t.payload.size());

@@ -31,11 +31,34 @@ class TcpBench {
   Nat& nat() { return *nat_; }
   const Counters& counters() const { return nat_->counters(); }
 
+  uint64_t count(Counter counter) const { return counters()[counter]; }
+  uint64_t count(DropReason reason) const { return counters()[reason]; }
+  uint64_t all_drops() const {
+    uint64_t sum = 0;
+    for (uint64_t n : counters().drops) sum += n;
+    return sum;
+  }
+
   // --- The driver's turn ---
   void frames(const std::vector<ByteVector>& in) {
     std::vector<GuestFrame> views;
     for (const ByteVector& frame : in) views.push_back({frame, {}});
     nat_->handle_frames(now, views);
+    turn();
+  }
+  void super_frame(const ByteVector& frame, uint16_t gso_size) {
+    Offload offload;
+    offload.gso_type = guest_address.is_v4() ? GsoType::kTcpv4 : GsoType::kTcpv6;
+    offload.gso_size = gso_size;
+    offload.csum_trusted = true;
+    const GuestFrame view{frame, offload};
+    nat_->handle_frames(now, {&view, 1});
+    turn();
+  }
+  // The link has room for `frames` more, and says so.
+  void link_reopens(size_t frames_more) {
+    link.room = frames_more;
+    nat_->handle_guest_writable(now);
     turn();
   }
   void event(const SocketEvent& e) {
@@ -54,7 +77,7 @@ class TcpBench {
       if (!next.has_value() || *next > until) break;
       now = std::max(now, *next);
       turn();
-      if (*nat_->next_deadline() <= now && ++stuck_ > 10000) {
+      if (nat_->next_deadline().value_or(kNever) <= now && ++stuck_ > 10000) {
         BOOST_FAIL("the Nat wants the same moment for ever");
       }
     }
@@ -77,10 +100,10 @@ class TcpBench {
             const ByteVector& payload) {
     frames({segment(flags, sequence, acknowledgment, window, payload, {})});
   }
-  void syn() {
-    // MSS 1460, SACK permitted, window scale 7
-    frames({segment(kTcpSyn, kGuestIsn, 0, 64240, {}, {2, 4, 0x05, 0xb4, 4, 2, 1, 1, 1, 3, 3, 7})});
-  }
+  // Linux's: MSS 1460, SACK permitted, window scale 7.
+  ByteVector syn_options = {2, 4, 0x05, 0xb4, 1, 1, 4, 2, 1, 3, 3, 7};
+  uint16_t syn_window = 64240;
+  void syn() { frames({segment(kTcpSyn, kGuestIsn, 0, syn_window, {}, syn_options)}); }
   // An ACK-bearing segment at the stream offsets of either side (0 = the first data byte).
   void data(uint32_t offset, uint32_t acked, std::string_view payload) {
     send(kTcpAck | kTcpPsh, kGuestIsn + 1 + offset, isn + 1 + acked, 64240 >> 7, text(payload));
@@ -91,22 +114,31 @@ class TcpBench {
   void ack(uint32_t offset, uint32_t acked, uint16_t window) {
     send(kTcpAck, kGuestIsn + 1 + offset, isn + 1 + acked, window, {});
   }
-  // SYN, the host's success, SYN-ACK, ACK.
-  StreamState& establish() {
+  // SYN, the host's success, SYN-ACK.
+  StreamState& connect() {
     syn();
     StreamState& host = sockets.streams.back();
-    event({host.id, SocketEvent::Kind::kConnected, {}});
-    const SentFrame frame = link.take();
-    const Packet packet = frame.packet();
-    BOOST_REQUIRE(packet.tcp.syn() && packet.tcp.ack());
-    BOOST_REQUIRE(packet.tcp.acknowledgment == kGuestIsn + 1);
-    isn = packet.tcp.sequence;
-    ack(0, 0, 64240 >> 7);
-    BOOST_REQUIRE(link.frames.empty());
+    host_connects(host);
+    const Heard heard = expect(kTcpSyn | kTcpAck);
+    BOOST_REQUIRE(heard.packet.tcp.acknowledgment == kGuestIsn + 1);
+    isn = heard.packet.tcp.sequence;
+    return host;
+  }
+  // And the ACK.
+  StreamState& establish() { return establish(64240 >> 7); }
+  StreamState& establish(uint16_t window) {
+    StreamState& host = connect();
+    ack(0, 0, window);
+    expect_nothing();
     return host;
   }
 
   // --- The host ---
+  void host_connects(StreamState& host) { event({host.id, SocketEvent::Kind::kConnected, {}}); }
+  void host_fails(StreamState& host, NetError error) {
+    host.error = error.error;
+    event({host.id, SocketEvent::Kind::kConnectFailed, error});
+  }
   void host_writes(StreamState& host, const ByteVector& bytes) {
     host.incoming.insert(host.incoming.end(), bytes.begin(), bytes.end());
     event({host.id, SocketEvent::Kind::kReadable, {}});
@@ -129,11 +161,18 @@ class TcpBench {
     SentFrame frame;
     Packet packet;
   };
-  // The next frame, whose TCP flags are exactly these.
-  Heard expect(uint8_t flags) {
+  // The next frame, whatever it is.
+  Heard hear() {
+    skip_advertisements();
     BOOST_REQUIRE_MESSAGE(!link.frames.empty(), "nothing came");
     Heard heard{link.take(), {}};
     heard.packet = heard.frame.packet();
+    return heard;
+  }
+  // The next frame, whose TCP flags are exactly these.
+  Heard expect(uint8_t flags) {
+    Heard heard = hear();
+    BOOST_REQUIRE((heard.packet.ip_header.protocol == IpProtocol::kTcp));
     BOOST_REQUIRE_MESSAGE(heard.packet.tcp.flags == flags,
                           "flags " << int{heard.packet.tcp.flags} << ", not " << int{flags});
     return heard;
@@ -144,7 +183,29 @@ class TcpBench {
     BOOST_REQUIRE(heard.packet.payload.empty());
     BOOST_REQUIRE_EQUAL(heard.packet.tcp.acknowledgment, kGuestIsn + 1 + offset);
   }
-  void expect_nothing() { BOOST_REQUIRE_EQUAL(link.frames.size(), 0u); }
+  // `bytes` bytes of the host's stream from `offset` on, with these flags beside ACK.
+  Heard expect_data(uint32_t offset, size_t bytes, uint8_t flags) {
+    Heard heard = expect(static_cast<uint8_t>(kTcpAck | flags));
+    BOOST_REQUIRE_EQUAL(offset_of(heard.packet), offset);
+    BOOST_REQUIRE_EQUAL(heard.packet.payload.size(), bytes);
+    return heard;
+  }
+  void expect_nothing() {
+    skip_advertisements();
+    BOOST_REQUIRE_EQUAL(link.frames.size(), 0u);
+  }
+  // Bytes of the host's stream that all waiting frames carry, from `offset` on and without a hole.
+  size_t swallow(uint32_t offset) {
+    const uint32_t first = offset;
+    while (!link.frames.empty()) {
+      const Heard heard = hear();
+      if (heard.packet.payload.empty()) continue;
+      BOOST_REQUIRE_EQUAL(offset_of(heard.packet), offset);
+      offset += static_cast<uint32_t>(heard.packet.payload.size());
+    }
+    return offset - first;
+  }
+  static uint32_t window_of(const Packet& packet) { return uint32_t{packet.tcp.window} << 7; }
   static std::string written(const StreamState& host) {
     return {host.written.begin(), host.written.end()};
   }
@@ -163,6 +224,12 @@ class TcpBench {
   uint32_t isn = 0;  // the Nat's
 
  private:
+  void skip_advertisements() {
+    const auto is_one = [](const SentFrame& f) {
+      return f.bytes.size() > 54 && f.bytes[12] == 0x86 && f.bytes[20] == 58 && f.bytes[54] == 134;
+    };
+    std::erase_if(link.frames, is_one);
+  }
   void start() { nat_ = std::make_unique<Nat>(config_, Env{link, sockets, entropy, trace}); }
 
   Config config_;
@@ -175,5 +242,15 @@ inline Config quiet_config() {
   config.topology.ipv6 = false;  // no router advertisements between the frames of a transcript
   return config;
 }
+
+inline Config ipv6_config() {
+  Config config;
+  config.gateway.ra_interval = 1800s;
+  return config;
+}
+
+inline IpAddress address(std::string_view text) { return parse_ip(text).value(); }
+
+inline std::string as_text(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
 
 }  // namespace dashi::test

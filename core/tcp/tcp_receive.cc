@@ -1,0 +1,150 @@
+// What a segment of the guest does to the connection or TIME-WAIT record it is for (RFC 9293 3.10.7.4,
+// RFC 5961). Part of TcpProxy.
+#include <algorithm>
+
+#include "core/tcp/handshake.hh"
+#include "core/tcp/recovery.hh"
+#include "core/tcp/segment_writer.hh"
+#include "core/tcp/tcp_proxy.hh"
+#include "core/tcp/uplink.hh"
+
+namespace dashi {
+
+void TcpProxy::handle_time_wait(Instant now, uint32_t slot, const Packet& packet) {
+  TimeWait& record = time_wait_[slot];
+  const TcpSegment& segment = packet.tcp;
+  const SeqNum sequence(segment.sequence);
+  // RFC 1337: a RST may not assassinate us. A bare ACK in its place asks for nothing.
+  const bool bare = packet.payload.empty() && !segment.fin() && !segment.syn();
+  if (segment.rst() || (bare && sequence == record.rcv_nxt)) {
+    room_.context.drop(DropReason::kTcpUnacceptable, packet.frame);
+    return;
+  }
+  if (segment.syn() && !segment.ack() && sequence.after(record.rcv_nxt)) {  // RFC 6191
+    const SeqNum above = record.snd_nxt;
+    index_.erase(record.key);
+    time_wait_.erase(slot);
+    handle_unknown(now, packet, above);
+    return;
+  }
+  if (segment.fin()) record.expires = now + room_.config.time_wait;  // RFC 9293 3.10.7.4
+  if (!room_.challenge_acks.allow(now)) {
+    room_.context.drop(DropReason::kRateLimited, packet.frame);
+    return;
+  }
+  send_bare_ack(room_, packet.source(), packet.destination(), record.snd_nxt, record.rcv_nxt);
+}
+
+Fate TcpProxy::receive(Instant now, Connection& c, const Packet& packet) {
+  const TcpSegment& segment = packet.tcp;
+  c.last_heard = now;
+  c.keep_alive_probes = 0;
+  if (c.reset_owed) {
+    if (segment.rst()) return Fate::kAbandoned;
+    room_.context.drop(DropReason::kTcpNoConnection, packet.frame);
+    return Fate::kLives;
+  }
+  if (c.opening == Opening::kSynSent) return receive_in_syn_sent(room_, now, c, packet);
+  if (c.opening == Opening::kConnecting) {
+    const bool aborted = segment.rst() && (SeqNum(segment.sequence) == c.irs + 1 ||
+                                           SeqNum(segment.sequence) == c.irs);
+    if (aborted) {
+      room_.context.counters.increment(Counter::kTcpResetsReceived);
+      return Fate::kAbandoned;
+    }
+    room_.context.drop(DropReason::kTcpConnecting, packet.frame);
+    return Fate::kLives;
+  }
+  return receive_synchronized(now, c, packet);
+}
+
+namespace {
+
+SeqNum window_edge(const Connection& c) { return later(c.up.offered, c.receive_next()); }
+
+// RFC 9293 3.10.7.4, first check, as Linux reads it: a segment that begins at the very edge of the
+// window, or ends where the next should begin, still has an ACK worth hearing.
+bool acceptable(const Connection& c, const Packet& packet) {
+  const SeqNum first(packet.tcp.sequence);
+  const auto length = static_cast<uint32_t>(packet.payload.size()) + (packet.tcp.fin() ? 1u : 0u);
+  return (first + length).at_or_after(c.receive_next()) && first.at_or_before(window_edge(c));
+}
+
+// Answers a segment that may be forged, within the rate (RFC 5961); nothing else comes of it.
+Fate challenge(TcpRoom& room, Instant now, Connection& c, const Packet& packet, DropReason why) {
+  const Fate fate = settle_gathered(room, c);  // so that the ACK says all that is true
+  if (fate != Fate::kLives) return fate;
+  send_challenge_ack(room, now, c);
+  room.context.drop(why, packet.frame);
+  return Fate::kLives;
+}
+
+// RFC 5961 3.2.
+Fate receive_reset(TcpRoom& room, Instant now, Connection& c, const Packet& packet) {
+  const SeqNum sequence(packet.tcp.sequence);
+  const SeqNum next = c.receive_next();
+  if (sequence == next) {
+    room.context.counters.increment(Counter::kTcpResetsReceived);
+    return Fate::kAbandoned;
+  }
+  if (sequence.after(next) && sequence.before(window_edge(c))) {
+    return challenge(room, now, c, packet, DropReason::kTcpUnacceptable);
+  }
+  room.context.drop(DropReason::kTcpUnacceptable, packet.frame);
+  return Fate::kLives;
+}
+
+// Not in the window: an old one is a retransmission or a probe, and is told where we are.
+Fate receive_unacceptable(TcpRoom& room, Instant now, Connection& c, const Packet& packet) {
+  const SeqNum sequence(packet.tcp.sequence);
+  const SeqNum next = c.receive_next();
+  if (sequence.after(next)) return challenge(room, now, c, packet, DropReason::kTcpWindow);
+  const bool bare = packet.payload.empty() && !packet.tcp.fin();
+  if (bare && sequence != next - 1) {  // not a keep-alive: two who disagree must not ACK for ever
+    return challenge(room, now, c, packet, DropReason::kTcpUnacceptable);
+  }
+  c.up.ack_now = true;
+  room.mark_ready(c);
+  return Fate::kLives;
+}
+
+}  // namespace
+
+Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& packet) {
+  const TcpSegment& segment = packet.tcp;
+  const SeqNum sequence(segment.sequence);
+  if (segment.rst()) return receive_reset(room_, now, c, packet);
+  if (segment.syn()) {
+    if (c.opening == Opening::kSynReceived && !segment.ack() && sequence == c.irs) {
+      c.down.timing = false;  // our SYN-ACK was lost; Karn's rule
+      transmit_syn(room_, c);
+      return Fate::kLives;
+    }
+    return challenge(room_, now, c, packet, DropReason::kTcpUnacceptable);  // RFC 5961 4.2
+  }
+  if (!acceptable(c, packet)) return receive_unacceptable(room_, now, c, packet);
+  if (!segment.ack()) {
+    room_.context.drop(DropReason::kTcpUnacceptable, packet.frame);
+    return Fate::kLives;
+  }
+  if (c.opening == Opening::kSynReceived) {
+    if (SeqNum(segment.acknowledgment) != c.down.iss + 1) {
+      send_reset_for(room_, now, packet);
+      room_.context.drop(DropReason::kTcpUnacceptable, packet.frame);
+      return Fate::kLives;
+    }
+    established(room_, now, c);
+    c.down.window = static_cast<uint32_t>(segment.window) << c.down.shift;
+    c.down.window_max = std::max(c.down.window_max, c.down.window);
+    c.down.wl1 = sequence;
+    c.down.wl2 = SeqNum(segment.acknowledgment);
+  }
+  Fate fate = Fate::kLives;
+  if (!receive_ack(room_, now, c, packet, fate)) {
+    return challenge(room_, now, c, packet, DropReason::kTcpUnacceptable);
+  }
+  if (fate != Fate::kLives) return fate;
+  return receive_payload(room_, now, c, packet);
+}
+
+}  // namespace dashi

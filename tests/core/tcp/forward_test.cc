@@ -1,0 +1,260 @@
+#include "tests/core/tcp/tcp_bench.hh"
+
+namespace dashi::test {
+namespace {
+
+Forward forward_of(const char* host, uint16_t host_port, uint16_t guest_port) {
+  Forward forward;
+  forward.protocol = ForwardProtocol::kTcp;
+  forward.host = {address(host), {host_port}};
+  forward.guest_port = {guest_port};
+  return forward;
+}
+
+// A host peer connects to the first listener; the bench becomes the guest's side of it.
+StreamState& peer_connects(TcpBench& bench, const char* peer, uint16_t port) {
+  ListenerState& listener = bench.sockets.listeners.front();
+  listener.pending.push_back({address(peer), {port}});
+  bench.event({listener.id, SocketEvent::Kind::kAcceptable, {}});
+  return bench.sockets.streams.back();
+}
+
+// Takes the SYN and makes the bench its other end.
+TcpBench::Heard hear_syn(TcpBench& bench) {
+  auto heard = bench.expect(kTcpSyn);
+  bench.isn = heard.packet.tcp.sequence;
+  bench.guest_address = heard.packet.ip_header.destination;
+  bench.guest_port = heard.packet.destination_port.number;
+  bench.remote_address = heard.packet.ip_header.source;
+  bench.remote_port = heard.packet.source_port.number;
+  return heard;
+}
+
+void answer_syn(TcpBench& bench, uint16_t window) {
+  bench.frames(
+      {bench.segment(kTcpSyn | kTcpAck, kGuestIsn, bench.isn + 1, window, {}, bench.syn_options)});
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(tcp_forward)
+
+BOOST_AUTO_TEST_CASE(brings_a_peer_of_the_host_to_the_guest) {  // scenarios 11, 12
+  TcpBench bench(quiet_config());
+  const auto bound = bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777));
+  BOOST_REQUIRE(bound.ok());
+  StreamState& host = peer_connects(bench, "203.0.113.9", 50000);
+  const auto syn = hear_syn(bench);
+  BOOST_TEST((syn.packet.source() == Endpoint{address("203.0.113.9"), {50000}}));
+  BOOST_TEST((syn.packet.destination() == Endpoint{address("10.0.0.2"), {7777}}));
+  BOOST_TEST(syn.packet.tcp.window == 65535);
+  BOOST_TEST(syn.packet.tcp.options.window_scale.value() > 0);
+  BOOST_TEST(syn.packet.tcp.options.mss.value() == 1460);
+  answer_syn(bench, 200);
+  bench.expect_ack(0);
+  bench.host_writes(host, pattern(1000));
+  const size_t first = bench.swallow(0);
+  BOOST_TEST(first == 200u);  // the window of a SYN-ACK is not scaled
+  bench.data(0, 200, "up");
+  BOOST_TEST(TcpBench::written(host) == "up");
+  BOOST_TEST(bench.count(Counter::kTcpAccepted) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(tells_the_port_that_the_host_chose_and_refuses_one_that_is_taken) {
+  TcpBench bench(quiet_config());
+  const auto first = bench.nat().add_forward(bench.now, forward_of("127.0.0.1", 0, 80));
+  BOOST_REQUIRE(first.ok());
+  BOOST_TEST(first->port.number != 0);
+  const auto again =
+      bench.nat().add_forward(bench.now, forward_of("127.0.0.1", first->port.number, 81));
+  BOOST_REQUIRE(!again.ok());
+  BOOST_TEST((again.error() == SocketError::kAddressInUse));
+  BOOST_TEST(bench.nat().add_forward(bench.now, forward_of("::1", first->port.number, 80)).ok());
+  BOOST_TEST(bench.nat().remove_forward(bench.now, ForwardProtocol::kTcp, *first).ok());
+  BOOST_TEST(!bench.nat().remove_forward(bench.now, ForwardProtocol::kTcp, *first).ok());
+  BOOST_TEST(
+      bench.nat().add_forward(bench.now, forward_of("127.0.0.1", first->port.number, 80)).ok());
+}
+
+BOOST_AUTO_TEST_CASE(aborts_the_host_when_the_guest_refuses) {
+  TcpBench bench(quiet_config());
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  StreamState& host = peer_connects(bench, "203.0.113.9", 50000);
+  hear_syn(bench);
+  bench.send(kTcpRst | kTcpAck, 0, bench.isn + 9, 0, {});  // of another SYN
+  BOOST_TEST(!host.aborted);
+  bench.send(kTcpRst, 0, 0, 0, {});
+  BOOST_TEST(!host.aborted);
+  bench.send(kTcpRst | kTcpAck, 0, bench.isn + 1, 0, {});
+  BOOST_TEST(host.aborted);
+  BOOST_TEST(bench.nat().flow_counts().tcp == 0u);
+  bench.expect_nothing();
+}
+
+BOOST_AUTO_TEST_CASE(repeats_the_syn_and_gives_up_after_75_s) {
+  TcpBench bench(quiet_config());
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  StreamState& host = peer_connects(bench, "203.0.113.9", 50000);
+  hear_syn(bench);
+  for (const Duration wait : {1s, 2s, 4s}) {
+    bench.advance(wait);
+    BOOST_TEST(bench.expect(kTcpSyn).packet.tcp.sequence == bench.isn);
+  }
+  bench.advance(75s);
+  BOOST_TEST(host.aborted);
+}
+
+BOOST_AUTO_TEST_CASE(answers_a_wrong_syn_ack_with_a_reset_and_waits_on) {
+  TcpBench bench(quiet_config());
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  peer_connects(bench, "203.0.113.9", 50000);
+  hear_syn(bench);
+  bench.send(kTcpSyn | kTcpAck, kGuestIsn, bench.isn + 99, 1000, {});
+  BOOST_TEST(bench.expect(kTcpRst).packet.tcp.sequence == bench.isn + 99);
+  bench.send(kTcpSyn, kGuestIsn, 0, 1000, {});  // a simultaneous open has no host to wait for
+  bench.expect_nothing();
+  answer_syn(bench, 1000);
+  bench.expect_ack(0);
+}
+
+BOOST_AUTO_TEST_CASE(gives_the_gateways_address_to_peers_that_mean_something_else_to_the_guest) {
+  // scenario 13: loopback, the guest's own address, the gateway's, another of the subnet
+  for (const char* peer : {"127.0.0.1", "10.0.0.2", "10.0.0.1", "10.0.0.99", "169.254.1.1"}) {
+    TcpBench bench(quiet_config());
+    BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("127.0.0.1", 8080, 9999)).ok());
+    StreamState& host = peer_connects(bench, peer, 50000);
+    const auto syn = hear_syn(bench);
+    BOOST_TEST((syn.packet.source() == Endpoint{address("10.0.0.1"), {50000}}));
+    answer_syn(bench, 1000);
+    bench.expect_ack(0);
+    bench.data(0, 0, "hello");
+    BOOST_TEST(TcpBench::written(host) == "hello");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(opens_nothing_else_by_rewriting_a_loopback_peer) {  // facts 2.3
+  TcpBench bench(quiet_config());
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("127.0.0.1", 8080, 9999)).ok());
+  peer_connects(bench, "127.0.0.1", 50000);
+  hear_syn(bench);
+  answer_syn(bench, 1000);
+  bench.expect_ack(0);
+  bench.guest_port = 40000;  // the guest tries the same name on its own account
+  bench.remote_port = 50000;
+  const size_t before = bench.sockets.streams.size();
+  bench.syn();
+  bench.expect(kTcpRst | kTcpAck);
+  BOOST_TEST(bench.sockets.streams.size() == before);
+}
+
+BOOST_AUTO_TEST_CASE(tells_two_peers_apart_that_look_alike) {
+  TcpBench bench(quiet_config());
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("127.0.0.1", 8080, 9999)).ok());
+  StreamState& one = peer_connects(bench, "127.0.0.1", 50000);
+  const auto syn_one = hear_syn(bench);
+  StreamState& two = peer_connects(bench, "127.0.0.2", 50000);
+  const auto syn_two = hear_syn(bench);
+  BOOST_TEST(syn_one.packet.source_port.number == 50000);
+  BOOST_TEST(syn_two.packet.source_port.number == 50001);
+  answer_syn(bench, 1000);
+  bench.expect_ack(0);
+  bench.data(0, 0, "two");
+  BOOST_TEST(TcpBench::written(two) == "two");
+  BOOST_TEST(one.written.empty());
+}
+
+BOOST_AUTO_TEST_CASE(aborts_a_peer_whose_tuple_the_guest_still_knows) {
+  TcpBench bench(quiet_config());
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  peer_connects(bench, "203.0.113.9", 50000);
+  hear_syn(bench);
+  StreamState& again = peer_connects(bench, "203.0.113.9", 50000);
+  BOOST_TEST(again.aborted);
+  bench.expect_nothing();
+  BOOST_TEST(bench.nat().flow_counts().tcp == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(leaves_peers_in_the_backlog_while_the_table_is_full) {
+  Config config = quiet_config();
+  config.limits.tcp_connections = 1;
+  TcpBench bench(config);
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  StreamState& one = peer_connects(bench, "203.0.113.9", 50000);
+  hear_syn(bench);
+  peer_connects(bench, "203.0.113.9", 50001);
+  BOOST_TEST(bench.sockets.listeners.front().pending.size() == 1u);
+  BOOST_TEST(bench.count(Counter::kTcpLimit) > 0u);
+  bench.send(kTcpRst | kTcpAck, 0, bench.isn + 1, 0, {});
+  BOOST_TEST(one.aborted);
+  bench.advance(100ms);
+  BOOST_TEST(hear_syn(bench).packet.source_port.number == 50001);
+}
+
+BOOST_AUTO_TEST_CASE(keeps_the_listener_through_a_shortage_of_descriptors) {
+  TcpBench bench(quiet_config());
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  bench.sockets.listeners.front().accept_error = SocketError::kTooManySockets;
+  ListenerState& listener = bench.sockets.listeners.front();
+  listener.pending.push_back({address("203.0.113.9"), {50000}});
+  bench.event({listener.id, SocketEvent::Kind::kAcceptable, {}});
+  bench.advance(1s);
+  BOOST_TEST(!listener.closed);
+  BOOST_TEST(bench.nat().flow_counts().tcp == 0u);
+  listener.accept_error.reset();
+  bench.advance(100ms);  // without another event
+  hear_syn(bench);
+}
+
+BOOST_AUTO_TEST_CASE(leaves_connections_alive_when_the_forward_is_removed) {
+  TcpBench bench(quiet_config());
+  const auto bound = bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777));
+  StreamState& host = peer_connects(bench, "203.0.113.9", 50000);
+  hear_syn(bench);
+  answer_syn(bench, 1000);
+  bench.expect_ack(0);
+  const FlowId id = bench.sockets.listeners.front().id;
+  BOOST_REQUIRE(bench.nat().remove_forward(bench.now, ForwardProtocol::kTcp, *bound).ok());
+  BOOST_TEST(bench.sockets.listeners.front().closed);
+  bench.event({id, SocketEvent::Kind::kAcceptable, {}});  // an event that was on its way
+  bench.data(0, 0, "still here");
+  BOOST_TEST(TcpBench::written(host) == "still here");
+}
+
+BOOST_AUTO_TEST_CASE(leads_to_the_ipv6_address_that_the_guest_uses_or_the_one_given) {
+  TcpBench bench(ipv6_config());
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("::", 8080, 7777)).ok());
+  StreamState& nobody = peer_connects(bench, "2001:db8::9", 50000);
+  BOOST_TEST(nobody.aborted);  // no address is known yet
+  bench.guest_address = address("fd00:da51::abcd");
+  bench.remote_address = address("2001:db8::7");
+  bench.send(kTcpAck, 1, 1, 1, {});
+  bench.expect(kTcpRst);
+  peer_connects(bench, "2001:db8::9", 50001);
+  const auto syn = hear_syn(bench);
+  BOOST_TEST((syn.packet.ip_header.destination == address("fd00:da51::abcd")));
+  BOOST_TEST((syn.packet.source() == Endpoint{address("2001:db8::9"), {50001}}));
+  peer_connects(bench, "::1", 50002);
+  BOOST_TEST((hear_syn(bench).packet.source() == Endpoint{address("fd00:da51::1"), {50002}}));
+
+  TcpBench named(ipv6_config());
+  Forward forward = forward_of("::", 8080, 7777);
+  forward.guest = address("fd00:da51::5");
+  BOOST_REQUIRE(named.nat().add_forward(named.now, forward).ok());
+  peer_connects(named, "2001:db8::9", 50001);
+  BOOST_TEST((hear_syn(named).packet.ip_header.destination == address("fd00:da51::5")));
+}
+
+BOOST_AUTO_TEST_CASE(bounds_the_number_of_forwards) {
+  Config config = quiet_config();
+  config.limits.tcp_forwards = 2;
+  TcpBench bench(config);
+  BOOST_TEST(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 1, 1)).ok());
+  BOOST_TEST(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 2, 2)).ok());
+  const auto third = bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 3, 3));
+  BOOST_REQUIRE(!third.ok());
+  BOOST_TEST((third.error() == SocketError::kTooManySockets));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace dashi::test

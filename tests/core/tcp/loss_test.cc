@@ -1,0 +1,228 @@
+// What is lost on the way to the guest comes again: RFC 6298, RFC 5681, RFC 6582.
+#include "core/tcp/rtt.hh"
+#include "tests/core/tcp/tcp_bench.hh"
+
+namespace dashi::test {
+
+BOOST_AUTO_TEST_SUITE(tcp_loss)
+
+BOOST_AUTO_TEST_CASE(estimates_as_rfc_6298_says) {
+  TcpConfig config;
+  RttEstimator rtt(config);
+  BOOST_TEST((rtt.rto() == 1s));
+  rtt.sample(config, 100ms);  // srtt 100, rttvar 50
+  BOOST_TEST((rtt.smoothed() == 100ms));
+  BOOST_TEST((rtt.rto() == 300ms));
+  rtt.sample(config, 180ms);  // rttvar 3/4 * 50 + 1/4 * 80 = 57.5, srtt 110
+  BOOST_TEST((rtt.smoothed() == 110ms));
+  BOOST_TEST((rtt.rto() == 340ms));
+  rtt.back_off(config);
+  BOOST_TEST((rtt.rto() == 680ms));
+  for (int i = 0; i < 20; ++i) rtt.back_off(config);
+  BOOST_TEST((rtt.rto() == 60s));
+  rtt.settle(config);
+  BOOST_TEST((rtt.rto() == 340ms));
+  RttEstimator fast(config);
+  fast.sample(config, 1ms);
+  BOOST_TEST((fast.rto() == 200ms));  // rto_min
+}
+
+BOOST_AUTO_TEST_CASE(repeats_lost_data_with_back_off_and_recovers) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, text("hello"));
+  bench.expect_data(0, 5, kTcpPsh);
+  for (const Duration wait : {200ms, 400ms, 800ms, 1600ms}) {
+    bench.advance(wait - 1ms);
+    bench.expect_nothing();
+    bench.advance(1ms);
+    const auto heard = bench.expect_data(0, 5, kTcpPsh);
+    BOOST_TEST(as_text(heard.packet.payload) == "hello");
+  }
+  BOOST_TEST(bench.count(Counter::kTcpSegmentsRetransmitted) == 4u);
+  BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 4u);
+  bench.ack(0, 5, 501);
+  BOOST_TEST(host.consumed == 5u);
+  bench.host_writes(host, text("again"));
+  bench.expect_data(5, 5, kTcpPsh);
+  bench.advance(200ms);  // the back-off ended with the ACK
+  bench.expect_data(5, 5, kTcpPsh);
+}
+
+BOOST_AUTO_TEST_CASE(does_not_sample_what_it_sent_twice) {  // Karn
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, text("hello"));
+  bench.advance(5s);
+  bench.link.frames.clear();
+  bench.ack(0, 5, 501);
+  BOOST_TEST(bench.nat().dump(bench.now).find(" rto=200ms") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(gives_a_silent_guest_up_and_aborts_the_host) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, text("hello"));
+  bench.advance(20min);
+  BOOST_TEST(host.aborted);
+  BOOST_TEST(bench.nat().flow_counts().tcp == 0u);
+  BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 16u);
+  BOOST_TEST(bench.link.frames.back().packet().tcp.rst());
+}
+
+BOOST_AUTO_TEST_CASE(repeats_a_lost_fin_and_a_fin_with_its_data) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  host.incoming = text("final");
+  bench.host_ends(host);
+  bench.expect_data(0, 5, kTcpPsh | kTcpFin);
+  bench.advance(200ms);
+  bench.expect_data(0, 5, kTcpPsh | kTcpFin);
+  bench.ack(0, 5, 501);  // all but the FIN
+  bench.advance(200ms);
+  bench.expect_data(5, 0, kTcpFin);
+  bench.ack(0, 6, 501);
+  bench.advance(10s);
+  bench.expect_nothing();
+}
+
+BOOST_AUTO_TEST_CASE(shrinks_to_one_segment_on_a_timeout_and_grows_again) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, pattern(20 * 1460));
+  BOOST_TEST(bench.swallow(0) == 14600u);
+  bench.advance(200ms);
+  bench.expect_data(0, 1460, kTcpPsh);
+  bench.expect_nothing();
+  bench.ack(0, 1460, 501);  // slow start: two more
+  bench.expect_data(1460, 1460, 0);
+  bench.expect_data(2920, 1460, kTcpPsh);
+  bench.expect_nothing();
+  bench.ack(0, 14600, 501);  // it had the rest all along
+  BOOST_TEST(bench.swallow(14600) > 0u);
+  BOOST_TEST(host.consumed == 14600u);
+}
+
+BOOST_AUTO_TEST_CASE(retransmits_fast_on_the_third_duplicate_ack) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, pattern(10 * 1460));
+  BOOST_TEST(bench.swallow(0) == 14600u);
+  bench.ack(0, 0, 501);
+  bench.ack(0, 0, 501);
+  bench.expect_nothing();
+  bench.ack(0, 0, 501);
+  bench.expect_data(0, 1460, kTcpPsh);
+  bench.expect_nothing();
+  BOOST_TEST(bench.count(Counter::kTcpFastRetransmits) == 1u);
+  bench.ack(0, 0, 501);  // more of them send it no more
+  bench.expect_nothing();
+  bench.ack(0, 14600, 501);
+  BOOST_TEST(host.consumed == 14600u);
+  BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(fills_hole_after_hole_on_partial_acks) {  // RFC 6582 3.2 step 3
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, pattern(10 * 1460));
+  bench.link.frames.clear();
+  for (int i = 0; i < 3; ++i) bench.ack(0, 0, 501);
+  bench.expect_data(0, 1460, kTcpPsh);
+  bench.ack(0, 3 * 1460, 501);  // the fourth was lost too
+  bench.expect_data(3 * 1460, 1460, kTcpPsh);
+  bench.ack(0, 7 * 1460, 501);
+  bench.expect_data(7 * 1460, 1460, kTcpPsh);
+  bench.ack(0, 10 * 1460, 501);
+  bench.expect_nothing();
+  BOOST_TEST(host.consumed == 14600u);
+  BOOST_TEST(bench.count(Counter::kTcpFastRetransmits) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(counts_no_window_update_or_data_as_a_duplicate_ack) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, pattern(10 * 1460));
+  bench.link.frames.clear();
+  for (uint16_t i = 0; i < 5; ++i) bench.ack(0, 0, static_cast<uint16_t>(600 + i));
+  bench.data(0, 0, "a");
+  bench.data(1, 0, "b");
+  bench.data(2, 0, "c");
+  bench.data(3, 0, "d");
+  BOOST_TEST(bench.count(Counter::kTcpFastRetransmits) == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(does_not_retransmit_fast_again_for_acks_of_before_a_timeout) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, pattern(10 * 1460));
+  bench.link.frames.clear();
+  bench.advance(200ms);
+  bench.expect_data(0, 1460, kTcpPsh);
+  for (int i = 0; i < 5; ++i) bench.ack(0, 0, 501);
+  BOOST_TEST(bench.count(Counter::kTcpFastRetransmits) == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(sends_acks_with_the_highest_number_while_it_repeats_old_data) {
+  // After a timeout the next to send is old: an ACK with that number would be dropped by a guest that
+  // has it, and the guest's own upload would starve.
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, pattern(10 * 1460));
+  bench.link.frames.clear();
+  bench.advance(200ms);
+  bench.expect_data(0, 1460, kTcpPsh);
+  bench.data(5, 0, "gap");
+  const auto heard = bench.expect(kTcpAck);
+  BOOST_TEST(bench.offset_of(heard.packet) == 14600u);
+}
+
+BOOST_AUTO_TEST_CASE(loses_any_one_frame_of_a_session_and_still_completes) {
+  // Frame k towards the guest is lost; the guest here acknowledges what it can, after each turn.
+  for (size_t lost = 0; lost < 14; ++lost) {
+    TcpBench bench(quiet_config());
+    bench.syn();
+    StreamState& host = bench.sockets.streams.back();
+    host.incoming = pattern(5 * 1460);
+    host.eof = true;
+    const std::array<SocketEvent, 2> both{{{host.id, SocketEvent::Kind::kConnected, {}},
+                                           {host.id, SocketEvent::Kind::kReadable, {}}}};
+    bench.nat().handle_sockets(bench.now, both);
+    bench.turn();
+    size_t seen = 0;
+    bool open = false;
+    bool ended = false;
+    uint32_t have = 0;
+    std::string heard_bytes;
+    for (int step = 0; step < 400 && !(ended && bench.nat().flow_counts().tcp == 0); ++step) {
+      while (!bench.link.frames.empty()) {
+        const SentFrame frame = bench.link.take();
+        if (seen++ == lost) continue;
+        const Packet p = frame.packet();
+        BOOST_REQUIRE(!p.tcp.rst());
+        if (p.tcp.syn()) {
+          bench.isn = p.tcp.sequence;
+          open = true;
+        } else if (bench.offset_of(p) == have && (!p.payload.empty() || p.tcp.fin())) {
+          have += static_cast<uint32_t>(p.payload.size()) + (p.tcp.fin() ? 1 : 0);
+          heard_bytes += as_text(p.payload);
+          ended = ended || p.tcp.fin();
+        }
+        if (open && !ended) bench.ack(0, have, 501);
+        if (ended) bench.fin(0, have, "");
+      }
+      if (!open && step % 20 == 19) bench.syn();
+      bench.advance(50ms);
+    }
+    BOOST_TEST_CONTEXT("frame " << lost) {
+      BOOST_TEST(heard_bytes.size() == 7300u);
+      BOOST_TEST((text(heard_bytes) == pattern(5 * 1460)));
+      BOOST_TEST(ended);
+      BOOST_TEST(bench.nat().flow_counts().tcp == 0u);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace dashi::test

@@ -1,0 +1,280 @@
+#include "tests/core/tcp/tcp_bench.hh"
+
+namespace dashi::test {
+namespace {
+
+Config unscaled_config(uint32_t window) {
+  Config config = quiet_config();
+  config.tcp.window_scale = 0;
+  config.tcp.window = window;
+  return config;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(tcp_window)
+
+BOOST_AUTO_TEST_CASE(sends_no_more_than_the_guests_window) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish(10);
+  bench.host_writes(host, pattern(5000));
+  BOOST_TEST(bench.swallow(0) == 1280u);
+  bench.ack(0, 1280, 5);
+  BOOST_TEST(bench.swallow(1280) == 640u);
+}
+
+BOOST_AUTO_TEST_CASE(probes_a_closed_window_with_back_off_and_goes_on_when_it_opens) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.ack(0, 0, 0);
+  bench.host_writes(host, pattern(2000));
+  bench.expect_nothing();
+  Duration wait = 200ms;
+  for (int i = 0; i < 5; ++i) {
+    bench.advance(wait - 1ms);
+    bench.expect_nothing();
+    bench.advance(1ms);
+    bench.expect_data(0, 1, kTcpPsh);
+    bench.ack(0, 0, 0);  // still closed
+    wait *= 2;
+  }
+  BOOST_TEST(bench.count(Counter::kTcpZeroWindowProbes) == 5u);
+  bench.ack(0, 0, 501);
+  BOOST_TEST(bench.swallow(0) == 2000u);
+  bench.ack(0, 2000, 501);
+  BOOST_TEST(host.consumed == 2000u);
+  BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(bears_a_closed_window_for_ever_as_long_as_probes_are_answered) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.ack(0, 0, 0);
+  bench.host_writes(host, pattern(2000));
+  for (int i = 0; i < 60; ++i) {
+    bench.advance(61s);
+    bench.link.frames.clear();
+    bench.ack(0, 0, 0);
+  }
+  BOOST_TEST(!host.aborted);
+  bench.ack(0, 0, 501);
+  BOOST_TEST(bench.swallow(0) == 2000u);
+}
+
+BOOST_AUTO_TEST_CASE(gives_up_a_guest_that_closed_its_window_and_vanished) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.ack(0, 0, 0);
+  bench.host_writes(host, pattern(2000));
+  bench.advance(1h);
+  BOOST_TEST(host.aborted);
+  BOOST_TEST(bench.count(Counter::kTcpZeroWindowProbes) == 15u);
+}
+
+BOOST_AUTO_TEST_CASE(takes_the_byte_of_a_probe_as_sent) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.ack(0, 0, 0);
+  bench.host_writes(host, pattern(2000));
+  bench.advance(200ms);
+  bench.expect_data(0, 1, kTcpPsh);
+  bench.ack(0, 1, 0);
+  BOOST_TEST(host.consumed == 1u);
+  bench.advance(200ms);
+  bench.expect_data(1, 1, kTcpPsh);
+  bench.ack(0, 2, 501);
+  BOOST_TEST(bench.swallow(2) == 1998u);
+}
+
+BOOST_AUTO_TEST_CASE(sends_its_fin_through_a_closed_window) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.ack(0, 0, 0);
+  bench.host_ends(host);
+  bench.advance(200ms);
+  bench.expect_data(0, 0, kTcpFin);
+  bench.ack(0, 1, 0);
+  bench.advance(10s);
+  bench.expect_nothing();
+  BOOST_TEST(bench.nat().dump(bench.now).find("FIN-WAIT-2") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(stops_probing_when_there_is_nothing_to_send) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.ack(0, 0, 0);
+  bench.event({host.id, SocketEvent::Kind::kReadable, {}});  // a false alarm
+  bench.advance(1min);
+  bench.expect_nothing();
+  BOOST_TEST(bench.count(Counter::kTcpZeroWindowProbes) == 0u);
+  bench.host_writes(host, text("x"));
+  bench.advance(1s);
+  bench.expect_data(0, 1, kTcpPsh);
+}
+
+BOOST_AUTO_TEST_CASE(closes_its_window_to_a_stalled_host_answers_probes_and_reopens_unasked) {
+  // scenario 17
+  TcpBench bench(unscaled_config(16384));
+  StreamState& host = bench.establish();
+  host.write_room = 0;
+  uint32_t sent = 0;
+  uint32_t window = 16384;
+  while (window != 0) {
+    const uint32_t n = std::min<uint32_t>(window, 1400);
+    bench.data(sent, 0, std::string(n, 'x'));
+    sent += n;
+    bench.advance(40ms);
+    const auto heard = bench.expect(kTcpAck);
+    BOOST_TEST(heard.packet.tcp.acknowledgment == kGuestIsn + 1 + sent);
+    window = heard.packet.tcp.window;
+  }
+  BOOST_TEST(sent == 16384u);
+  bench.data(sent, 0, "p");  // the guest probes
+  bench.expect_ack(sent);
+  bench.ack(sent - 1, 0, 501);  // as Linux does it: an old number
+  bench.expect_ack(sent);
+  bench.host_takes(host, 1000);  // too little to tell (RFC 9293 3.8.6.2.2)
+  bench.expect_nothing();
+  bench.host_takes(host, 8000);
+  const auto heard = bench.expect(kTcpAck);
+  BOOST_TEST(heard.packet.tcp.window >= 8000u);
+  bench.host_takes(host, ~size_t{0});
+  BOOST_TEST(host.written.size() == 16384u);
+}
+
+BOOST_AUTO_TEST_CASE(repeats_no_window_update_but_answers_the_probe_that_asks_for_it) {
+  TcpBench bench(unscaled_config(16384));
+  StreamState& host = bench.establish();
+  host.write_room = 0;
+  bench.super_frame(bench.segment(kTcpAck, kGuestIsn + 1, bench.isn + 1, 501, pattern(16384), {}),
+                    1460);
+  BOOST_TEST(bench.expect(kTcpAck).packet.tcp.window == 0);
+  bench.host_takes(host, ~size_t{0});
+  bench.link.frames.clear();  // the update is lost
+  bench.data(16384, 0, "p");
+  bench.advance(40ms);
+  BOOST_TEST(bench.expect(kTcpAck).packet.tcp.acknowledgment == kGuestIsn + 1 + 16385);
+}
+
+BOOST_AUTO_TEST_CASE(never_moves_its_right_edge_to_the_left) {
+  // One-byte and odd-sized segments into a stalled host, with every rounding of a scaled window.
+  for (const uint8_t scale : {uint8_t{0}, uint8_t{3}, uint8_t{7}, uint8_t{14}}) {
+    Config config = quiet_config();
+    config.tcp.window_scale = scale;
+    config.tcp.window = 100'000;
+    config.limits.tcp_uplink_bytes_each = 131'072;
+    TcpBench bench(config);
+    StreamState& host = bench.establish();
+    host.write_room = 0;
+    uint32_t edge = 0;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < 3000; ++i) {
+      const uint32_t n = i % 3 == 0 ? 1 : i % 97;
+      if (i % 500 == 499) bench.host_takes(host, 777);
+      bench.data(at, 0, std::string(n, 'x'));
+      at += n;
+      bench.advance(40ms);
+      while (!bench.link.frames.empty()) {
+        const Packet p = bench.link.take().packet();
+        const uint32_t told =
+            p.tcp.acknowledgment - kGuestIsn - 1 + (uint32_t{p.tcp.window} << scale);
+        BOOST_REQUIRE_GE(told, edge);
+        BOOST_REQUIRE_LE(p.tcp.acknowledgment - kGuestIsn - 1, at);
+        BOOST_REQUIRE_LE(p.tcp.acknowledgment - kGuestIsn - 1, host.written.size() + 131'072);
+        edge = told;
+      }
+    }
+    host.write_room = ~size_t{0};
+    bench.event({host.id, SocketEvent::Kind::kWritable, {}});
+    BOOST_TEST(host.written.size() <= at);
+    BOOST_TEST(host.written.size() > 60'000u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(sends_whole_segments_as_long_as_there_are_more) {  // RFC 9293 3.8.6.2.1
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish(40);  // 5120 bytes: three segments and a bit
+  bench.host_writes(host, pattern(20000));
+  bench.expect_data(0, 1460, 0);
+  bench.expect_data(1460, 1460, 0);
+  bench.expect_data(2920, 1460, kTcpPsh);
+  bench.expect_nothing();
+  bench.ack(0, 1460, 40);
+  bench.expect_data(4380, 1460, kTcpPsh);
+  bench.expect_nothing();
+}
+
+BOOST_AUTO_TEST_CASE(sends_a_short_segment_when_it_is_all_there_is) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, pattern(1500));
+  bench.expect_data(0, 1460, 0);
+  bench.expect_data(1460, 40, kTcpPsh);
+  bench.host_writes(host, pattern(10));
+  bench.expect_data(1500, 10, kTcpPsh);
+}
+
+BOOST_AUTO_TEST_CASE(bears_a_guest_that_takes_its_window_back) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, pattern(10 * 1460));
+  BOOST_TEST(bench.swallow(0) == 14600u);
+  bench.ack(0, 1460, 0);  // closed, with nine segments on their way
+  bench.advance(3s);
+  BOOST_TEST(bench.count(Counter::kTcpZeroWindowProbes) > 0u);
+  bench.link.frames.clear();
+  bench.ack(0, 1460, 501);
+  bench.advance(1s);
+  bench.ack(0, 14600, 501);
+  BOOST_TEST(host.consumed == 14600u);
+}
+
+BOOST_AUTO_TEST_CASE(leaves_with_the_host_what_the_guest_does_not_take) {  // scenario 18
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, pattern(65536));
+  BOOST_TEST(bench.swallow(0) == 14600u);  // RFC 6928
+  BOOST_TEST(host.incoming.size() == 65536u);
+  BOOST_TEST(host.consumed == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(shares_the_turn_between_connections) {
+  TcpBench bench(quiet_config());
+  bench.syn_options = {2, 4, 0x05, 0xb4, 1, 3, 3, 14};
+  StreamState& one = bench.establish(60000);
+  bench.host_writes(one, pattern(4 << 20));
+  uint32_t got = 0;
+  for (int i = 0; i < 8; ++i) {  // opens the congestion window
+    got += static_cast<uint32_t>(bench.swallow(got));
+    bench.ack(0, got, 60000);
+  }
+  const uint32_t isn_of_one = bench.isn;
+  for (size_t n = bench.swallow(got); n != 0; n = bench.swallow(got)) {
+    got += static_cast<uint32_t>(n);
+    bench.turn();
+  }
+  bench.guest_port = 44445;
+  StreamState& two = bench.establish(60000);
+  two.incoming = pattern(100);
+  const SocketEvent readable{two.id, SocketEvent::Kind::kReadable, {}};
+  bench.nat().handle_sockets(bench.now, {&readable, 1});
+  bench.guest_port = 44444;
+  const uint32_t isn_of_two = bench.isn;
+  bench.isn = isn_of_one;
+  bench.ack(0, got, 60000);
+  size_t of_one = 0;
+  bool of_two = false;
+  while (!bench.link.frames.empty()) {
+    const Packet p = bench.link.take().packet();
+    if (p.destination_port.number == 44445) of_two = of_two || p.tcp.sequence == isn_of_two + 1;
+    if (p.destination_port.number == 44444) of_one += p.payload.size();
+  }
+  BOOST_TEST(of_two);
+  BOOST_TEST(of_one > 100'000u);
+  BOOST_TEST(of_one < (256u << 10) + 1460u);
+  BOOST_TEST((*bench.nat().next_deadline() == bench.now));  // the rest is due at once
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace dashi::test
