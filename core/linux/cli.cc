@@ -196,7 +196,13 @@ Settings parse(CLI::App& app, int count, const char* const* arguments) {
 
   app.parse(split_off_command(count, arguments, settings));
   settings.verb = run->parsed() ? Verb::kRun : attach->parsed() ? Verb::kAttach : Verb::kQemu;
-  if (run->parsed() && settings.command.empty()) settings.command = run->remaining();
+  if (run->parsed() && settings.command.empty()) {
+    settings.command = run->remaining();
+    // The library takes what it does not know for the command's beginning.
+    if (!settings.command.empty() && settings.command.front().starts_with("-")) {
+      refuse("run: no such option: " + settings.command.front());
+    }
+  }
   if (!run->parsed() && !settings.command.empty()) refuse("only run takes a command");
   fill_network(words, settings);
   fill_reach(words, settings);

@@ -1,6 +1,7 @@
 """Clients for the tests, run in the guest: clients.py VERB ADDRESS PORT ARGS. Exit status 0 is success."""
 from __future__ import annotations
 
+import errno
 import hashlib
 import resource
 import socket
@@ -87,6 +88,38 @@ def is_refused(address: str, port: int) -> None:
     except ConnectionRefusedError:
         return
     raise AssertionError("not refused")
+
+
+def who(address: str, port: int) -> None:
+    """Prints the address the server sees us by."""
+    sock = connect(address, port)
+    sock.sendall(b"who\n")
+    print(sock.recv(200).decode())
+
+
+def read(address: str, port: int) -> None:
+    print(read_all(connect(address, port)).decode())
+
+
+def answer_from_elsewhere(address: str, port: int) -> None:
+    """Prints who answers a datagram, or "nobody"."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.settimeout(1)
+    sock.sendto(b"hello", (address, port))
+    try:
+        print(sock.recvfrom(100)[1][0])
+    except TimeoutError:
+        print("nobody")
+
+
+def is_unreachable(address: str, port: int) -> None:
+    try:
+        connect(address, port)
+    except OSError as error:
+        if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+            return
+        raise
+    raise AssertionError("not unreachable")
 
 
 if __name__ == "__main__":

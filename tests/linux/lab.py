@@ -96,10 +96,11 @@ def inside(namespace: str, command: list[str]) -> list[str]:
 class Dashi(Process):
     """A running `dashi`, ready to serve."""
 
-    def __init__(self, command: list[str], log: Path, environment: dict[str, str]) -> None:
+    def __init__(self, namespace: str, command: list[str], log: Path, environment: dict[str, str],
+                 wrapper: tuple[str, ...] = ()) -> None:
         reader, writer = os.pipe()
-        arguments = [dashi_program(), command[0], "-v", "--ready-fd", str(writer), *command[1:]]
-        super().__init__("host", arguments, log, pass_fds=(writer,), env={**os.environ, **environment})
+        arguments = [*wrapper, dashi_program(), command[0], "-v", "--ready-fd", str(writer), *command[1:]]
+        super().__init__(namespace, arguments, log, pass_fds=(writer,), env={**os.environ, **environment})
         os.close(writer)
         self.ready = os.read(reader, 1) == b"1"
         os.close(reader)
@@ -129,7 +130,7 @@ class Lab:
         self.folder = Path(tempfile.mkdtemp(prefix="dashi-test-"))
         self.processes: list[Process] = []
         self._mounts()
-        for namespace in ("internet", "host", "guest"):
+        for namespace in ("internet", "host", "guest", "server"):
             sh(f"ip netns add {namespace}")
             sh(f"ip -n {namespace} link set lo up")
         # Routers and servers answer at once: duplicate address detection has nobody to find here.
@@ -161,8 +162,10 @@ class Lab:
         self.processes.append(process)
         return process
 
-    def dashi(self, *command: str, **environment: str) -> Dashi:
-        process = Dashi(list(command), self.folder / f"log-{len(self.processes)}", environment)
+    def dashi(self, *command: str, namespace: str = "host", wrapper: tuple[str, ...] = (),
+              **environment: str) -> Dashi:
+        log = self.folder / f"log-{len(self.processes)}"
+        process = Dashi(namespace, list(command), log, environment, wrapper)
         self.processes.append(process)
         return process
 
@@ -170,15 +173,16 @@ class Lab:
         done = subprocess.run(inside(namespace, ["sh", "-c", command]), capture_output=True, text=True,
                               timeout=WAIT)
         if check and done.returncode != 0:
-            logs = "\n".join(f"--- {p.command[0]}\n{p.output()[-2000:]}" for p in self.processes)
+            logs = "\n".join(f"--- {p.command[0]}\n{p.output()[-2000:]}" for p in self.processes[-4:])
             raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}\n{logs}")
         return done.stdout
 
     @contextlib.contextmanager
-    def attached(self, *options: str, guest: str = "guest", **environment: str) -> Iterator[Dashi]:
+    def attached(self, *options: str, guest: str = "guest", namespace: str = "host",
+                 wrapper: tuple[str, ...] = (), **environment: str) -> Iterator[Dashi]:
         """`dashi attach --configure` to the guest, for as long as the block runs."""
         process = self.dashi("attach", "--netns", f"/run/netns/{guest}", "--configure", *options,
-                             **environment)
+                             namespace=namespace, wrapper=wrapper, **environment)
         try:
             yield process
             process.finish()

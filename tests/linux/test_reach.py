@@ -1,0 +1,195 @@
+"""What reaches whom: forwards into the guest, the host's loopback, UDP filters, addresses that clash."""
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from lab import (FAR4, GATEWAY4, HERE, HOST4, HOST6, NET4, NET6, Dashi, Lab, dashi_program, eventually, inside,
+                 need)
+
+need("ping", "ss", "tshark")
+
+CLIENT = f"{sys.executable} {HERE}/clients.py"
+ALL4, ALL6 = "0.0.0.0", "[::]"
+
+
+@pytest.fixture(scope="module")
+def forwarding(lab: Lab) -> Iterator[Dashi]:
+    """The guest serves on 7000 and up; the host listens for it on loopback and to the world."""
+    guest = lab.start("server", sys.executable, str(HERE / "peers.py"), "::", "7000")
+    lab.wait_for_port("server", "::", 7004)
+    with lab.attached("-p", "tcp:8000-8005:7000", "-p", "udp:8004:7004",
+                      "-p", f"tcp:{ALL4}:9000-9003:7000", "-p", f"tcp:{ALL6}:9000-9003:7000",
+                      "-p", f"udp:{ALL4}:9004:7004", "-p", f"udp:{ALL6}:9004:7004",
+                      "-p", "tcp:0:7003", guest="server") as dashi:
+        yield dashi
+    guest.stop()
+
+
+LOOPBACK = pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+WORLD = pytest.mark.parametrize("address", [HOST4, HOST6])
+
+
+@LOOPBACK
+def test_a_port_of_the_hosts_loopback_leads_to_the_guest(lab: Lab, forwarding: Dashi, address: str) -> None:
+    lab.run("host", f"{CLIENT} we_close_first {address} 8000")
+    lab.run("host", f"{CLIENT} they_close_first {address} 8001")
+    lab.run("host", f"{CLIENT} is_reset {address} 8005")
+    lab.run("host", f"{CLIENT} udp {address} 8004")
+
+
+@WORLD
+def test_an_open_port_leads_from_the_internet_to_the_guest(lab: Lab, forwarding: Dashi, address: str) -> None:
+    lab.run("internet", f"{CLIENT} we_close_first {address} 9000")
+    lab.run("internet", f"{CLIENT} they_close_first {address} 9001")
+    lab.run("internet", f"{CLIENT} udp {address} 9004")
+
+
+@WORLD
+def test_a_loopback_port_is_closed_to_the_internet(lab: Lab, forwarding: Dashi, address: str) -> None:
+    lab.run("internet", f"{CLIENT} is_refused {address} 8000")
+
+
+@pytest.mark.parametrize(("place", "address", "port", "seen"), [
+    ("internet", HOST4, 9003, NET4), ("internet", HOST6, 9003, NET6),
+    ("host", "127.0.0.1", 8003, GATEWAY4)])
+def test_the_guest_sees_who_connects(lab: Lab, forwarding: Dashi, place: str, address: str, port: int,
+                                     seen: str) -> None:
+    """The client's own address; the gateway's where it is a loopback address."""
+    out = lab.run(place, f"{CLIENT} who {address} {port}")
+    assert seen in out
+
+
+def test_port_0_picks_one_and_prints_it(lab: Lab, forwarding: Dashi) -> None:
+    said = re.search(r"^tcp:127\.0\.0\.1:(\d+):7003$", forwarding.output(), re.M)
+    assert said, forwarding.output()
+    assert GATEWAY4 in lab.run("host", f"{CLIENT} who 127.0.0.1 {said[1]}")
+
+
+def refused_to_start(lab: Lab, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(inside("host", [dashi_program(), "attach", "--netns", "/run/netns/guest", *options]),
+                          capture_output=True, text=True, timeout=20)
+
+
+def test_a_port_that_is_taken_is_an_error_that_names_it(lab: Lab, forwarding: Dashi) -> None:
+    lab.start("host", sys.executable, "-c", "import socket,time; s=socket.socket(); "
+              "s.bind(('127.0.0.1',9100)); s.listen(); time.sleep(60)")
+    lab.wait_for_port("host", "", 9100)
+    done = refused_to_start(lab, "--ifname", "other", "-p", "tcp:9100:80")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "127.0.0.1:9100" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def host_service(lab: Lab) -> None:
+    """A server on the host's loopback only."""
+    for address in ("127.0.0.1", "::1"):
+        lab.start("host", sys.executable, "-m", "http.server", "--bind", address, "8123",
+                  "--directory", str(HERE))
+    lab.wait_for_port("host", "", 8123)
+
+
+def fetch(lab: Lab, address: str, port: int) -> str:
+    return lab.run("guest", f"curl -s -m 10 http://{address}:{port}/lab.py | head -1", check=False)
+
+
+@pytest.mark.parametrize("gateway", [GATEWAY4, "[fd00:da51::1]"])
+def test_the_hosts_loopback_is_closed_unless_opened(lab: Lab, host_service: None, gateway: str) -> None:
+    wanted = (HERE / "lab.py").read_text().splitlines()[0]
+    with lab.attached():
+        assert wanted not in fetch(lab, gateway, 8123)
+    with lab.attached("--allow-host-loopback=8000-8100,8123"):
+        eventually("the server answers", lambda: wanted in fetch(lab, gateway, 8123))
+    with lab.attached("--allow-host-loopback=8124"):
+        assert wanted not in fetch(lab, gateway, 8123)
+    with lab.attached("--allow-host-loopback"):
+        eventually("the server answers", lambda: wanted in fetch(lab, gateway, 8123))
+
+
+@pytest.mark.parametrize(("kind", "heard"), [("endpoint", True), ("address", False), ("port", False)])
+def test_the_udp_filter_decides_who_may_answer(lab: Lab, kind: str, heard: bool) -> None:
+    """The server's second address is asked, and answers from its first."""
+    with lab.attached("--udp-filter", kind):
+        out = lab.run("guest", f"{CLIENT} answer_from_elsewhere {FAR4} 7004")
+        assert out.strip() == (NET4 if heard else "nobody")
+
+
+def test_a_subnet_of_the_hosts_own_is_refused_by_name(lab: Lab) -> None:
+    lab.run("", "ip -n host addr add 10.0.0.77/24 dev veth0")
+    try:
+        done = refused_to_start(lab, "--net", "10.0.0.0/16")
+        assert done.returncode == 1
+        assert "10.0.0.0/24 dev veth0" in done.stderr
+        with lab.attached() as dashi:
+            assert "10.0.2.0/24" in dashi.output()
+            assert "1 received" in lab.run("guest", f"ping -c 1 -W 5 {NET4}")
+            assert "inet 10.0.2.2/24" in lab.run("guest", "ip addr show dev dashi0")
+    finally:
+        lab.run("", "ip -n host addr del 10.0.0.77/24 dev veth0")
+
+
+def test_a_large_mtu_carries_large_packets(lab: Lab) -> None:
+    with lab.attached("--mtu", "65520", "--no-ipv6"):
+        assert "mtu 65520" in lab.run("guest", "ip link show dev dashi0")
+        lab.run("guest", f"{CLIENT} we_close_first {NET4} 7000")
+        # The host's own link is shorter: a packet that may not be cut is refused with its MTU, one that
+        # may be is cut by the host.
+        refused = lab.run("guest", f"ping -M do -c 1 -s 20000 -W 5 {NET4}", check=False)
+        assert "mtu = 1500" in refused
+        lab.run("guest", "ip route flush cache")
+        assert "1 received" in lab.run("guest", f"ping -M dont -c 1 -s 20000 -W 5 {NET4}")
+
+
+def test_a_subnet_may_be_chosen(lab: Lab) -> None:
+    with lab.attached("--net", "172.29.8.0/22", "--net6", "fd12:3456::/64"):
+        out = lab.run("guest", "ip addr show dev dashi0; ip route; ip -6 route")
+        assert "inet 172.29.8.2/22" in out
+        assert "default via 172.29.8.1" in out
+        assert "fd12:3456::2" in out
+        for server in (NET4, NET6):
+            assert "1 received" in lab.run("guest", f"ping -c 1 -W 5 {server}")
+
+
+def test_ping_falls_back_to_raw_sockets(lab: Lab) -> None:
+    """Where net.ipv4.ping_group_range is as the kernel has it, and dashi may."""
+    lab.run("internet", f"ip -6 route replace default via {HOST6}")
+    with lab.attached(namespace="internet") as dashi:
+        for server in (NET4, NET6):
+            assert "2 received" in lab.run("guest", f"ping -c 2 -i 0.2 -W 5 {server}")
+        assert dashi.output().count("ping is refused") == 0
+
+
+def test_ping_that_the_host_refuses_is_said_once(lab: Lab) -> None:
+    without = ("setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw")
+    with lab.attached(namespace="internet", wrapper=without) as dashi:
+        out = lab.run("guest", f"ping -c 3 -i 0.2 -W 1 {NET4}", check=False)
+        assert "0 received" in out
+        assert dashi.output().count("ping is refused") == 1
+
+
+@pytest.mark.parametrize("server", [NET4, NET6])
+def test_a_connect_that_fails_tells_the_guest_why(lab: Lab, server: str) -> None:
+    """An unreachable network on the host is the same ICMP error in the guest."""
+    v6 = ":" in server
+    net = "2001:db8:dead::/64" if v6 else "192.0.2.0/24"
+    target = "2001:db8:dead::1" if v6 else "192.0.2.1"
+    lab.run("", f"ip -n host route add unreachable {net}")
+    try:
+        with lab.attached():
+            lab.run("guest", f"{CLIENT} is_unreachable {target} 80")
+    finally:
+        lab.run("", f"ip -n host route del unreachable {net}")
+
+
+def test_a_capture_has_both_sides(lab: Lab) -> None:
+    capture = lab.folder / "capture.pcapng"
+    with lab.attached("--pcap", str(capture)):
+        lab.run("guest", f"{CLIENT} we_close_first {NET4} 7000")
+    out = lab.run("", f"tshark -r {capture} -T fields -e frame.interface_name -e ip.src -e ip.dst "
+                      "-Y tcp.flags.syn==1 2>/dev/null")
+    assert ["guest", "10.0.0.2", NET4] in [line.split("\t") for line in out.splitlines()]
+    assert any(line.startswith("host\t") for line in out.splitlines())
