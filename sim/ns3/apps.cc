@@ -20,7 +20,7 @@ constexpr uint32_t kPiece = 64u << 10;  // bytes read or written at once
 
 // --- Streams ---
 
-StreamEnd::StreamEnd(const EventQueue& queue, ns3::Ptr<Ns3TcpSocket> socket, const StreamRole& role,
+StreamEnd::StreamEnd(EventQueue& queue, ns3::Ptr<Ns3TcpSocket> socket, const StreamRole& role,
                      std::function<void()> changed)
     : queue_(queue),
       socket_(std::move(socket)),
@@ -31,7 +31,10 @@ StreamEnd::StreamEnd(const EventQueue& queue, ns3::Ptr<Ns3TcpSocket> socket, con
   look();
 }
 
-StreamEnd::~StreamEnd() { socket_->detach(); }
+StreamEnd::~StreamEnd() {
+  queue_.cancel(reads_);
+  socket_->detach();
+}
 
 bool StreamEnd::satisfied() const {
   return record_.eof && record_.received == role_.expect_bytes &&
@@ -46,8 +49,11 @@ void StreamEnd::look() {
     if (!record_.connected && socket_->connected()) {
       record_.connected = true;
       record_.connected_at = now;
+      if (role_.read_late > 0ns) {
+        reads_ = queue_.schedule_after(role_.read_late, [this] { look(); });
+      }
     }
-    read();
+    if (!queue_.is_pending(reads_)) read();
     if (record_.connected && !record_.failure) write();
   }
   changed_();
@@ -94,7 +100,7 @@ void StreamEnd::write() {
   if (all_sent && (role_.finish_after_send || record_.eof)) socket_->finish();
 }
 
-StreamServer::StreamServer(const EventQueue& queue, const ns3::Ptr<ns3::Node>& node,
+StreamServer::StreamServer(EventQueue& queue, const ns3::Ptr<ns3::Node>& node,
                            const HostTcpOptions& options, const Endpoint& local,
                            const StreamRole& role, std::function<void()> changed)
     : queue_(queue),

@@ -26,6 +26,7 @@ struct StreamRole {
   bool finish_after_send = true;  // FIN behind what it sends; else once the peer's FIN came
   bool send_after_eof = false;    // begins to send when the peer's FIN came
   uint64_t abort_after = 0;       // RST once so many bytes came; 0: never
+  Duration read_late{};           // reads nothing for so long after it was connected
 };
 
 struct StreamRecord {
@@ -44,7 +45,7 @@ struct StreamRecord {
 class StreamEnd {
  public:
   // `changed` is called when the record did; it must not destroy the end.
-  StreamEnd(const EventQueue& queue, ns3::Ptr<Ns3TcpSocket> socket, const StreamRole& role,
+  StreamEnd(EventQueue& queue, ns3::Ptr<Ns3TcpSocket> socket, const StreamRole& role,
             std::function<void()> changed);
   ~StreamEnd();
   StreamEnd(const StreamEnd&) = delete;
@@ -59,10 +60,11 @@ class StreamEnd {
   void read();
   void write();
 
-  const EventQueue& queue_;
+  EventQueue& queue_;
   ns3::Ptr<Ns3TcpSocket> socket_;
   StreamRole role_;
   std::function<void()> changed_;
+  EventId reads_;  // pending while it reads late
   StreamRecord record_;
   std::vector<uint8_t> scratch_;
 };
@@ -70,9 +72,8 @@ class StreamEnd {
 // Accepts one connection on a port, and gives it a role.
 class StreamServer {
  public:
-  StreamServer(const EventQueue& queue, const ns3::Ptr<ns3::Node>& node,
-               const HostTcpOptions& options, const Endpoint& local, const StreamRole& role,
-               std::function<void()> changed);
+  StreamServer(EventQueue& queue, const ns3::Ptr<ns3::Node>& node, const HostTcpOptions& options,
+               const Endpoint& local, const StreamRole& role, std::function<void()> changed);
   ~StreamServer();
   StreamServer(const StreamServer&) = delete;
   StreamServer& operator=(const StreamServer&) = delete;
@@ -84,7 +85,7 @@ class StreamServer {
  private:
   void accept();
 
-  const EventQueue& queue_;
+  EventQueue& queue_;
   SocketEvents events_;
   ns3::Ptr<ListenerState> listener_;
   bool listening_ = false;

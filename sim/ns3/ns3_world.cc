@@ -99,6 +99,7 @@ HostTcpOptions Ns3World::Impl::tcp_options(Family family) const {
   HostTcpOptions options;
   options.tcp.segment_size = 1500 - headers - kTimestamps;
   options.tcp.buffer_bytes = config.tcp_buffer_bytes;
+  options.tcp.congestion = config.congestion;
   return options;
 }
 

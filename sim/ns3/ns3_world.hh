@@ -28,8 +28,9 @@ struct Ns3WorldConfig {
   Ns3TopologyConfig internet;
   GuestLinkSpec guest_link;  // without offloads: ns-3 has none
   Config nat;
-  bool guest_announces_mss = true;       // ns-3's own TCP does not
-  uint32_t tcp_buffer_bytes = 4u << 20;  // send and receive buffer of every ns-3 socket
+  bool guest_announces_mss = true;                  // ns-3's own TCP does not
+  uint32_t tcp_buffer_bytes = 4u << 20;             // send and receive buffer of every ns-3 socket
+  TcpCongestion congestion = TcpCongestion::kReno;  // of every ns-3 socket
   bool digests = true;
   DigestOptions digest;
   bool draw_batches = false;  // the driver's turns: see NatDriver
@@ -48,6 +49,8 @@ struct Ns3Transfer {
   bool unreachable = false;          // to an address nobody can reach
   uint64_t server_aborts_after = 0;  // RST once it received so many bytes; 0: never
   uint64_t client_aborts_after = 0;
+  Duration server_reads_late{};  // reads nothing for so long after it accepted: its window shuts
+  Duration client_reads_late{};
 };
 
 struct Ns3Probes {

@@ -11,6 +11,10 @@
 
 namespace dashi {
 
+// ns-3's Reno as in Linux, or its CUBIC, which in 3.37 lacks the Reno-friendly region (RFC 9438 4.3)
+// and so is far too slow where windows are small.
+enum class TcpCongestion : uint8_t { kReno, kCubic };
+
 enum class QueueDisc : uint8_t { kFifo, kCodel, kFqCodel, kPie };
 
 // A point-to-point link, the same in both directions.

@@ -91,13 +91,15 @@ void Ns3World::Impl::start_transfer(Ns3Task& task, TaskId id) {
   server.send_after_eof = transfer.answer_after_eof;
   server.finish_after_send = transfer.down_bytes > 0;
   server.abort_after = transfer.server_aborts_after;
+  server.read_late = transfer.server_reads_late;
   StreamRole client;
   client.send_bytes = transfer.up_bytes;
   client.send_pattern = up_pattern;
   client.expect_bytes = transfer.down_bytes;
   client.expect_pattern = up_pattern + 1;
-  client.finish_after_send = transfer.up_bytes > 0;
+  client.finish_after_send = transfer.up_bytes > 0 || transfer.down_bytes == 0;
   client.abort_after = transfer.client_aborts_after;
+  client.read_late = transfer.client_reads_late;
 
   const bool v4 = transfer.family == Family::kIpv4;
   const IpAddress any = v4 ? IpAddress(Ipv4Address{}) : IpAddress(Ipv6Address{});

@@ -43,7 +43,7 @@ void StreamState::look() {
     events_.push(id_, Kind::kConnected);
   }
   pull();
-  if (write_fell_short_ && room_to_write() >= options_.unsent_bytes / 2) {
+  if (write_fell_short_ && 2 * room_to_write() >= most_unsent()) {
     write_fell_short_ = false;
     events_.push(id_, Kind::kWritable);
   }
@@ -107,11 +107,14 @@ void StreamState::consume(size_t n) {
   pull();
 }
 
+size_t StreamState::most_unsent() const {
+  return std::min(options_.unsent_bytes, options_.tcp.buffer_bytes);
+}
+
 size_t StreamState::room_to_write() const {
   const uint64_t unsent = socket_->info().unsent_bytes;
-  if (unsent >= options_.unsent_bytes) return 0;
-  return std::min<size_t>(options_.unsent_bytes - static_cast<size_t>(unsent),
-                          socket_->GetTxAvailable());
+  if (unsent >= most_unsent()) return 0;
+  return std::min<size_t>(most_unsent() - static_cast<size_t>(unsent), socket_->GetTxAvailable());
 }
 
 Result<size_t, SocketError> StreamState::write(std::span<const Bytes> from) {

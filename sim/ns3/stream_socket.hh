@@ -48,6 +48,7 @@ class StreamState {
  private:
   void pull();
   void tell_readable();
+  size_t most_unsent() const;
   size_t room_to_write() const;
 
   SocketEvents& events_;

@@ -10,6 +10,7 @@
 #include <ns3/tcp-cubic.h>
 #include <ns3/tcp-header.h>
 #include <ns3/tcp-l4-protocol.h>
+#include <ns3/tcp-linux-reno.h>
 #include <ns3/tcp-option-rfc793.h>
 #include <ns3/tcp-prr-recovery.h>
 #include <ns3/tcp-rx-buffer.h>
@@ -71,6 +72,7 @@ void Ns3TcpSocket::install() {
                      ns3::MakeCallback(&Ns3TcpSocket::connect_failed, this));
   SetCloseCallbacks(ns3::MakeNullCallback<void, ns3::Ptr<ns3::Socket>>(),
                     ns3::MakeCallback(&Ns3TcpSocket::closed_by_error, this));
+  m_txBuffer->SetRWndCallback(ns3::MakeCallback(&Ns3TcpSocket::window_for_new_data, this));
   m_txTrace.ConnectWithoutContext(ns3::MakeCallback(&Ns3TcpSocket::before_send, this));
 }
 
@@ -82,7 +84,11 @@ ns3::Ptr<Ns3TcpSocket> Ns3TcpSocket::create(const ns3::Ptr<ns3::Node>& node,
   socket->SetNode(node);
   socket->SetTcp(tcp);
   socket->SetRtt(ns3::CreateObject<ns3::RttMeanDeviation>());
-  socket->SetCongestionControlAlgorithm(ns3::CreateObject<ns3::TcpCubic>());
+  if (options.congestion == TcpCongestion::kCubic) {
+    socket->SetCongestionControlAlgorithm(ns3::CreateObject<ns3::TcpCubic>());
+  } else {
+    socket->SetCongestionControlAlgorithm(ns3::CreateObject<ns3::TcpLinuxReno>());
+  }
   socket->SetRecoveryAlgorithm(ns3::CreateObject<ns3::TcpPrrRecovery>());
   socket->SetSegSize(options.segment_size);
   socket->SetSndBufSize(options.buffer_bytes);
@@ -137,7 +143,7 @@ void Ns3TcpSocket::update_window() {
   if (m_tcb->m_rxBuffer->GotFin() || !has_endpoint()) return;
   if (m_state != ESTABLISHED && m_state != FIN_WAIT_1 && m_state != FIN_WAIT_2) return;
   const auto two_segments = static_cast<int32_t>(2 * m_tcb->m_segmentSize);
-  const ns3::SequenceNumber32 told = m_highTxAck + m_advWnd.Get();
+  const ns3::SequenceNumber32 told = m_highTxAck + static_cast<int32_t>(m_advWnd.Get());
   const int32_t left = told - m_tcb->m_rxBuffer->NextRxSequence();
   const int32_t opened = m_tcb->m_rxBuffer->MaxRxSequence() - told;
   if (left < two_segments && opened >= two_segments) SendEmptyPacket(ns3::TcpHeader::ACK);
@@ -209,6 +215,9 @@ void Ns3TcpSocket::DoForwardUp(ns3::Ptr<ns3::Packet> packet, const ns3::Address&
     if ((header.GetFlags() & ns3::TcpHeader::FIN) != 0) SendEmptyPacket(ns3::TcpHeader::ACK);
   } else if (m_state == CLOSED || m_state == LISTEN || m_state == SYN_SENT) {
     TcpSocketBase::DoForwardUp(packet, from, to);
+  } else if ((header.GetFlags() & ns3::TcpHeader::SYN) != 0 && m_state != SYN_RCVD) {
+    // ns-3 leaves a repeated SYN-ACK unanswered: who lost our ACK of it would never get another.
+    SendEmptyPacket(ns3::TcpHeader::ACK);  // RFC 5961 4.2
   } else {
     forward_synchronized(packet, header, from, to);
   }
@@ -234,7 +243,7 @@ void Ns3TcpSocket::forward_synchronized(const ns3::Ptr<ns3::Packet>& packet,
     without_fin.SetFlags(static_cast<uint8_t>(without_fin.GetFlags() & ~ns3::TcpHeader::FIN));
     const bool news = bare->GetSize() > 0 || m_state == SYN_RCVD || awaits_last_ack() ||
                       header.GetAckNumber() > m_txBuffer->HeadSequence();
-    if (!had_fin) held_fin_ = header.GetSequenceNumber() + payload;
+    if (!had_fin) held_fin_ = header.GetSequenceNumber() + static_cast<int32_t>(payload);
     bare->AddHeader(without_fin);
     if (news) forward_ack(bare, without_fin, from, to);
     const bool out_of_order =
@@ -343,6 +352,13 @@ void Ns3TcpSocket::restart_lost_timers() {
 
 ns3::SequenceNumber32 Ns3TcpSocket::highest_sent() const {
   return std::max(m_tcb->m_nextTxSequence.Get(), m_tcb->m_highTxMark.Get());
+}
+
+// What the send buffer believes of the peer's window. When exactly a window was sent and part of it
+// was acknowledged selectively, ns-3 takes a new segment of no bytes, and does not survive it.
+uint32_t Ns3TcpSocket::window_for_new_data() const {
+  const uint32_t window = m_rWnd.Get();
+  return window > 0 && window == UnAckDataCount() ? window - 1 : window;
 }
 
 // While it retransmits, ns-3's idea of "next" is in the middle of what it sent, and its ACKs, FINs

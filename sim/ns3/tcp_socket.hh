@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "core/env/sockets.hh"
+#include "sim/ns3/ns3_world_config.hh"
 
 namespace dashi {
 
@@ -21,6 +22,7 @@ struct TcpSocketOptions {
   uint32_t segment_size = 1448;      // bytes of payload a segment: MTU - 52
   uint32_t buffer_bytes = 4u << 20;  // of the send and of the receive buffer
   bool announce_mss = true;          // ns-3 itself sends no MSS option
+  TcpCongestion congestion = TcpCongestion::kReno;
 };
 
 class Ns3TcpSocket final : public ns3::TcpSocketBase {
@@ -86,6 +88,7 @@ class Ns3TcpSocket final : public ns3::TcpSocketBase {
   bool sends_data() const;
   bool awaits_last_ack() const { return m_state == LAST_ACK || m_state == CLOSING; }
   ns3::SequenceNumber32 highest_sent() const;
+  uint32_t window_for_new_data() const;
 
   void before_send(ns3::Ptr<const ns3::Packet> packet, const ns3::TcpHeader& header,
                    ns3::Ptr<const ns3::TcpSocketBase> socket);

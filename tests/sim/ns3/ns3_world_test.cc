@@ -270,6 +270,36 @@ BOOST_AUTO_TEST_CASE(loss_on_the_wan_is_repaired_by_the_hosts_own_tcp) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_reader_that_is_late_shuts_the_window_and_loses_nothing) {
+  Ns3WorldConfig config = lan_like();
+  config.tcp_buffer_bytes = 64 << 10;
+  // Also when the segment that opens the window again is lost.
+  config.guest_link.up.faults.loss = Chance::percent(3);
+  config.guest_link.down.faults.loss = Chance::percent(3);
+  config.internet.wan.faults.loss = Chance::percent(1);
+  for (const Family family : kFamilies) {
+    const auto world = make(config);
+    Ns3Transfer transfer;
+    transfer.family = family;
+    transfer.down_bytes = 2 * kMiB;  // more than all buffers on the way
+    transfer.client_reads_late = 20s;
+    const auto down = world->transfer(transfer);
+    transfer.down_bytes = 0;
+    transfer.up_bytes = 2 * kMiB;
+    transfer.client_reads_late = 0s;
+    transfer.server_reads_late = 20s;
+    const auto up = world->transfer(transfer);
+    world->run_for(15s);
+    BOOST_TEST(!world->result(down).done);
+    BOOST_TEST(world->counters()[Counter::kTcpZeroWindowProbes] > 0u);
+    BOOST_TEST(world->counters()[Counter::kTcpBytesUp] < 2 * kMiB);
+    BOOST_TEST(world->run(world->now() + 300s));
+    expect_ok(world->result(down));
+    expect_ok(world->result(up));
+    BOOST_TEST((world->result(down).finished - world->result(down).started > 20s));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_same_tasks_run_directly_without_a_nat) {
   Ns3WorldConfig config = lan_like();
   config.direct = true;
