@@ -117,4 +117,9 @@ void request_control(int fd, Family family) {
   }
 }
 
+void request_coalescing(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+}
+
 }  // namespace dashi

@@ -56,5 +56,7 @@ ReceivedControl read_control(msghdr& message);
 
 // Asks the kernel to tell destination, TTL and TOS of what is received.
 void request_control(int fd, Family family);
+// UDP_GRO (Linux 5.0), where the kernel has it.
+void request_coalescing(int fd);
 
 }  // namespace dashi

@@ -30,6 +30,9 @@ LinuxDatagram::LinuxDatagram(SocketTable& table, DatagramScratch& scratch, Fd fd
       family_(family) {
   set_error_queue(fd_.get(), family_, true);
   request_control(fd_.get(), family_);
+  // Rows of datagrams of one size come as one, up to 64 KiB: only where the reader has that room.
+  const bool has_room = id.kind == FlowKind::kUdp || id.kind == FlowKind::kUdpForward;
+  if (has_room) request_coalescing(fd_.get());
 }
 
 LinuxDatagram::~LinuxDatagram() { table_.remove(slot_); }

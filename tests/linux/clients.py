@@ -5,6 +5,7 @@ import errno
 import hashlib
 import resource
 import socket
+import struct
 import sys
 
 from peers import pattern
@@ -55,6 +56,23 @@ def udp(address: str, port: int) -> None:
     for size in (1, 0, 100, 1200, 1400):
         sock.send(pattern(size))
         assert sock.recv(65536) == pattern(size), size
+
+
+UDP_SEGMENT = 103  # linux/udp.h
+
+
+def udp_rows(address: str, port: int) -> None:
+    """Rows of datagrams, each row sent by one call (USO) and sent back by one."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.settimeout(TIMEOUT)
+    sock.connect((address, port))
+    row = pattern(20 * 1000 + 7)
+    for _ in range(5):
+        sock.sendmsg([row], [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", 1000))])
+        back = [sock.recv(65536) for _ in range(21)]
+        assert [len(part) for part in back] == [1000] * 20 + [7]
+        assert b"".join(back) == row
 
 
 def many(address: str, port: int, count: str) -> None:

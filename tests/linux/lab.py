@@ -199,7 +199,7 @@ class Lab:
     def servers(self) -> None:
         """peers.py in the internet: echo, sink, source over TCP; echo over UDP; both families."""
         self.start("internet", sys.executable, str(HERE / "peers.py"), "::", "7000")
-        self.wait_for_port("internet", "::", 7004)
+        self.wait_for_port("internet", "::", 7006)
 
     def random_file(self, name: str, size: int) -> Path:
         path = self.folder / name

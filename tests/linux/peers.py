@@ -7,6 +7,7 @@ TCP BASE+2: tells the sha256 of what BASE+1 last read.
 TCP BASE+3: accepts, answers each line with the peer's address, for as long as it is asked.
 UDP BASE+4: sends every datagram back.
 TCP BASE+5: resets each connection after its first bytes.
+UDP BASE+6: gathers 21 datagrams of one client, then sends them back as rows of 1000 by one call.
 """
 from __future__ import annotations
 
@@ -64,6 +65,16 @@ def echo_datagrams(sock: socket.socket) -> None:
         sock.sendto(data, address)
 
 
+def echo_rows(sock: socket.socket) -> None:
+    parts: list[bytes] = []
+    while True:
+        data, address = sock.recvfrom(65536)
+        parts.append(data)
+        if len(parts) == 21:
+            sock.sendmsg([b"".join(parts)], [(socket.IPPROTO_UDP, 103, struct.pack("=H", 1000))], 0, address)
+            parts = []
+
+
 async def main(address: str, base: int) -> None:
     for offset, serve in ((0, echo_after_eof), (1, send_first), (2, tell_last), (3, tell_peer), (5, reset)):
         # One socket for both families, so that the IPv4 clients' addresses come mapped.
@@ -71,11 +82,12 @@ async def main(address: str, base: int) -> None:
                                     dualstack_ipv6=True, backlog=2000)
         await asyncio.start_server(serve, sock=sock, limit=1 << 20)
     for family, any_address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-        sock = socket.socket(family, socket.SOCK_DGRAM)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((any_address, base + 4))
-        threading.Thread(target=echo_datagrams, args=(sock,), daemon=True).start()
+        for offset, answer in ((4, echo_datagrams), (6, echo_rows)):
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((any_address, base + offset))
+            threading.Thread(target=answer, args=(sock,), daemon=True).start()
     await asyncio.Event().wait()
 
 

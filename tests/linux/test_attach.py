@@ -98,6 +98,17 @@ def test_udp_goes_both_ways(lab: Lab, attached, server: str) -> None:
     lab.run("guest", f"{CLIENT} udp {server} 7004")
 
 
+@BOTH
+def test_rows_of_datagrams_enter_and_leave_whole(lab: Lab, attached, server: str) -> None:
+    """Segmentation offload for UDP: a row is one frame on the TAP, and single datagrams at the server."""
+    watch = lab.start("guest", sys.executable, f"{HERE}/longest_frames.py", "dashi0")
+    eventually("the watch is ready", lambda: "ready" in watch.output())
+    lab.run("guest", f"{CLIENT} udp_rows {server} 7006")
+    watch.stop()
+    _, left = (int(word) for word in watch.output().split()[1:])
+    assert left > 1514
+
+
 @pytest.fixture(scope="module")
 def names(lab: Lab) -> None:
     """dnsmasq in the internet, the host's resolver."""
