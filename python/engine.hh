@@ -73,6 +73,8 @@ struct EchoesSpec {
   int64_t interval_ns = 1'000'000'000;
 };
 
+inline constexpr const char* kCaptureLate = "a capture is begun once, and before anything runs";
+
 enum class RunEnd : uint8_t {
   kDone,   // every verb is done
   kTime,   // `until` was reached, or nothing is left that could happen

@@ -60,18 +60,21 @@ std::string error_of(const GuestFlowRecord& flow) {
 }  // namespace
 
 NativeEngine::NativeEngine(const EngineConfig& config)
-    : world_(std::make_unique<World>(world_config(config))), seed_(config.seed) {
-  const Endpoint resolver{world_->address("server", Family::kIpv4), Port{53}};
-  world_->nat().set_resolvers(world_->now(), {&resolver, 1});
-}
+    : world_(std::make_unique<World>(world_config(config))), seed_(config.seed) {}
 
 NativeEngine::~NativeEngine() = default;
 
 void NativeEngine::capture(const std::string& path) {
-  if (started_ || capture_ != nullptr)
-    throw WorldError("a capture is begun before anything runs, once");
+  if (begun_ || capture_ != nullptr) throw WorldError(kCaptureLate);
   capture_ = std::make_unique<WorldCapture>(path, seed_);
-  world_->decorate([this](const Env& env) { return capture_->wrap(env); }, capture_->hooks());
+}
+
+// The Nat is made here, in the same way with a capture and without: its digest does not tell.
+void NativeEngine::begin() {
+  if (begun_) return;
+  begun_ = true;
+  world_->decorate([this](const Env& env) { return capture_ ? capture_->wrap(env) : env; },
+                   capture_ ? capture_->hooks() : DriverHooks{});
   const Endpoint resolver{world_->address("server", Family::kIpv4), Port{53}};
   world_->nat().set_resolvers(world_->now(), {&resolver, 1});
 }
@@ -272,6 +275,7 @@ bool NativeEngine::ready() {
 }
 
 RunEnd NativeEngine::run_slice(Instant until, bool whatever, uint64_t events) {
+  begin();
   EventQueue& queue = world_->queue();
   for (uint64_t i = 0; i < events; ++i) {
     if (ready() && !whatever && all_done()) return RunEnd::kDone;

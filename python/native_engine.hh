@@ -64,6 +64,7 @@ class NativeEngine {
     uint32_t queries_sent = 0;
   };
 
+  void begin();
   uint32_t add(Verb verb);
   void start(uint32_t verb);
   void start_transfer(uint32_t index);
@@ -82,6 +83,7 @@ class NativeEngine {
   std::unique_ptr<WorldCapture> capture_;
   std::unique_ptr<World> world_;
   uint64_t seed_;
+  bool begun_ = false;       // the Nat is made for good
   bool started_ = false;     // the guest asks for addresses
   bool configured_ = false;  // and has them
   int64_t bound_ns_ = -1;    // when DHCP was done

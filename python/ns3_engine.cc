@@ -47,14 +47,19 @@ Ns3Engine::Ns3Engine(const EngineConfig& config) : config_(config) {
 Ns3Engine::~Ns3Engine() = default;
 
 void Ns3Engine::capture(const std::string& path) {
-  if (!verbs_.empty() || capture_ != nullptr) {
-    throw WorldError("a capture is begun before anything runs, once");
-  }
+  if (begun_ || capture_ != nullptr) throw WorldError(kCaptureLate);
   capture_ = std::make_unique<WorldCapture>(path, config_.seed);
-  if (!config_.direct && !world_->decorate([this](const Env& env) { return capture_->wrap(env); },
-                                           capture_->hooks())) {
-    throw WorldError("a capture is begun before anything runs, once");
+}
+
+// The Nat is made here, in the same way with a capture and without: its digest does not tell.
+void Ns3Engine::begin() {
+  if (begun_) return;
+  begun_ = true;
+  const auto wrap = [this](const Env& env) { return capture_ ? capture_->wrap(env) : env; };
+  if (!config_.direct && !world_->decorate(wrap, capture_ ? capture_->hooks() : DriverHooks{})) {
+    throw WorldError("the guest got no addresses");
   }
+  if (capture_ == nullptr) return;
   world_->observe_wan([this](Instant at, bool inward, Bytes packet) {
     capture_->add_wan_packet(at, inward, packet);
   });
@@ -70,10 +75,12 @@ uint32_t Ns3Engine::add(Ns3World::TaskId task, uint64_t bytes) {
 }
 
 uint32_t Ns3Engine::download(uint64_t bytes, Family family) {
+  begin();
   return add(world_->download(family, bytes), bytes);
 }
 
 uint32_t Ns3Engine::upload(uint64_t bytes, Family family) {
+  begin();
   return add(world_->upload(family, bytes), bytes);
 }
 
@@ -88,10 +95,15 @@ Ns3Probes Ns3Engine::probes(const EchoesSpec& spec) const {
   return probes;
 }
 
-uint32_t Ns3Engine::ping(const EchoesSpec& spec) { return add(world_->ping(probes(spec)), 0); }
+uint32_t Ns3Engine::ping(const EchoesSpec& spec) {
+  const Ns3Probes asked = probes(spec);
+  begin();
+  return add(world_->ping(asked), 0);
+}
 
 uint32_t Ns3Engine::udp_echo(const EchoesSpec& spec) {
   if (spec.to != "server") throw ConfigError("udp_echo: only the server has the echo service");
+  begin();
   return add(world_->udp_echo(probes(spec)), 0);
 }
 
@@ -104,6 +116,7 @@ uint32_t Ns3Engine::dhcp() {
 }
 
 RunEnd Ns3Engine::run_slice(Instant until, bool whatever, uint64_t events) {
+  begin();
   const uint64_t last = world_->events_run() + events;
   while (world_->events_run() < last) {
     if (!whatever && world_->all_done()) return RunEnd::kDone;

@@ -45,6 +45,7 @@ class Ns3Engine {
   void flush_capture();
 
  private:
+  void begin();
   uint32_t add(Ns3World::TaskId task, uint64_t bytes);
   Ns3Probes probes(const EchoesSpec& spec) const;
 
@@ -57,6 +58,7 @@ class Ns3Engine {
   std::unique_ptr<Ns3World> world_;
   EngineConfig config_;
   Counters counters_;
+  bool begun_ = false;  // the Nat is made for good
   std::vector<Verb> verbs_;
 };
 
