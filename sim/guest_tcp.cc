@@ -9,7 +9,6 @@ namespace {
 using guest::Parsed;
 using State = GuestTcpState;
 
-constexpr Duration kDelayedAck = 40ms;
 constexpr Duration kRtoMax = 60s;
 constexpr uint32_t kInitialSegments = 10;  // RFC 6928
 

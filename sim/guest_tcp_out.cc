@@ -9,6 +9,7 @@ namespace {
 using State = GuestTcpState;
 
 constexpr Duration kRtoMax = 60s;
+constexpr Duration kDelayedAck = 40ms;  // RFC 9293 MUST-58: below 500 ms
 
 bool may_send_data(State state) {
   return state == State::kEstablished || state == State::kCloseWait || state == State::kFinWait1 ||
@@ -191,7 +192,7 @@ void GuestTcp::rto_due(uint32_t index) {
 
 void GuestTcp::arm_ack(uint32_t index) {
   Flow& flow = flows_[index];
-  if (flow.ack_at == kNever) flow.ack_at = queue_.now() + 40ms;
+  if (flow.ack_at == kNever) flow.ack_at = queue_.now() + kDelayedAck;
   if (flow.ack_event) return;
   flow.ack_event = true;
   queue_.schedule(flow.ack_at, [this, index] {

@@ -37,14 +37,19 @@ void SimNet::launch(uint32_t host_index, Side from, SimDatagram&& datagram, Dura
     recycle(datagram);
     return;
   }
-  const int copies = fate.duplicated ? 2 : 1;
-  for (int copy = 0; copy < copies; ++copy) {
-    SimDatagram one = copy + 1 < copies ? datagram : std::move(datagram);
-    const uint32_t slot = datagrams_.emplace(std::move(one));
-    if (slot == SlotMap<SimDatagram>::kNone) return;  // a queue of the net is full
-    queue_.schedule(arrives,
-                    [this, slot, from, host_index] { datagram_arrives(slot, from, host_index); });
+  if (fate.duplicated) {
+    SimDatagram copy = datagram;
+    schedule_arrival(host_index, from, std::move(copy), arrives);
   }
+  schedule_arrival(host_index, from, std::move(datagram), arrives);
+}
+
+void SimNet::schedule_arrival(uint32_t host_index, Side from, SimDatagram&& datagram,
+                              Instant arrives) {
+  const uint32_t slot = datagrams_.emplace(std::move(datagram));
+  if (slot == SlotMap<SimDatagram>::kNone) return;  // a queue of the net is full
+  queue_.schedule(arrives,
+                  [this, slot, from, host_index] { datagram_arrives(slot, from, host_index); });
 }
 
 void SimNet::datagram_error(SimDatagram&& datagram, const NetError& error, Duration after) {

@@ -155,6 +155,7 @@ class SimNet {
                         uint8_t v6_code, unsigned hop, const Endpoint& remote) const;
 
   void launch(uint32_t host, Side from, SimDatagram&& datagram, Duration after);
+  void schedule_arrival(uint32_t host, Side from, SimDatagram&& datagram, Instant arrives);
   void datagram_arrives(uint32_t slot, Side from, uint32_t host);
   void datagram_at_host(uint32_t host, SimDatagram& datagram);
   void datagram_error(SimDatagram&& datagram, const NetError& error, Duration after);
