@@ -11,6 +11,10 @@ import sys
 from peers import pattern
 
 TIMEOUT = 20
+# linux/in.h, linux/in6.h
+MSG_ERRQUEUE = 0x2000
+IP_RECVERR, IPV6_RECVERR = 11, 25
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
 
 
 def connect(address: str, port: int) -> socket.socket:
@@ -128,6 +132,55 @@ def answer_from_elsewhere(address: str, port: int) -> None:
         print(sock.recvfrom(100)[1][0])
     except TimeoutError:
         print("nobody")
+
+
+def print_error(sock: socket.socket, family: socket.AddressFamily) -> None:
+    """What the error queue holds: ICMP type, code, who sent it."""
+    _, control, _, _ = sock.recvmsg(2000, 1000, MSG_ERRQUEUE)
+    for _, _, data in control:
+        if len(data) < 32:
+            continue
+        _, _, kind, code = struct.unpack_from("=IBBB", data)
+        sender = data[16 + 4 : 16 + 8] if family == socket.AF_INET else data[16 + 8 : 16 + 24]
+        print(kind, code, socket.inet_ntop(family, sender))
+        return
+
+
+def prepared(address: str, kind: int, ttl: str) -> tuple[socket.socket, socket.AddressFamily]:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, kind)
+    sock.settimeout(TIMEOUT)
+    if family == socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, int(ttl))
+        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, int(ttl))
+    return sock, family
+
+
+def error_of_tcp(address: str, port: int, ttl: str) -> None:
+    sock, family = prepared(address, socket.SOCK_STREAM, ttl)
+    try:
+        sock.connect((address, port))
+    except OSError:
+        print_error(sock, family)
+
+
+def error_of_udp(address: str, port: int, ttl: str, size: str = "10") -> None:
+    sock, family = prepared(address, socket.SOCK_DGRAM, ttl)
+    sock.connect((address, port))
+    try:
+        for _ in range(20):
+            sock.settimeout(1)
+            sock.send(bytes(int(size)))
+            try:
+                sock.recv(100)
+            except TimeoutError:
+                continue
+    except OSError:
+        print_error(sock, family)
 
 
 def is_unreachable(address: str, port: int) -> None:
