@@ -76,6 +76,8 @@ uint32_t GuestTcp::add(const Endpoint& local, const Endpoint& remote, const AppS
   }
   flow.record.sent = flow.queued;
   open_[Key{local, remote}] = index;
+  flow.heard_at = queue_.now();
+  arm_keep_alive(index);
   return index;
 }
 
@@ -113,6 +115,8 @@ void GuestTcp::handle(const Parsed& segment) {
     return;
   }
   const uint32_t flow = found->second;
+  flows_[flow].heard_at = queue_.now();
+  flows_[flow].probes = 0;
   if (flows_[flow].record.state == State::kSynSent) {
     handle_syn_sent(flow, segment);
   } else {

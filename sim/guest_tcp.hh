@@ -25,6 +25,8 @@ struct GuestTcpSpec {
   Duration rto_initial = 1s;
   Duration rto_min = 200ms;
   Duration time_wait = 1s;
+  Duration keep_alive = 75s;      // idle before each probe (RFC 9293 3.8.4)
+  uint8_t keep_alive_probes = 9;  // unanswered, then the connection is given up
   uint8_t syn_retries = 6;
   uint8_t data_retries = 15;
   uint32_t gso_bytes = 0;  // TSO: bytes of payload a super-frame; 0: none
@@ -151,6 +153,8 @@ class GuestTcp {
     Instant ack_at = kNever;
     bool ack_event = false;
     bool reading = false;  // the slow reader's interval is armed
+    Instant heard_at{};    // when the last segment came
+    uint8_t probes = 0;    // keep-alives sent since
   };
   struct Key {
     Endpoint local;
@@ -201,6 +205,8 @@ class GuestTcp {
   void arm_rto(uint32_t flow);
   void rto_due(uint32_t flow);
   void arm_ack(uint32_t flow);
+  void arm_keep_alive(uint32_t flow);
+  void keep_alive_due(uint32_t flow);
   void measure(Flow& flow);
 
   // The application

@@ -207,6 +207,30 @@ void GuestTcp::arm_ack(uint32_t index) {
   });
 }
 
+// A lost RST would leave a silent flow open for ever.
+void GuestTcp::arm_keep_alive(uint32_t index) {
+  queue_.schedule(flows_[index].heard_at + spec_.keep_alive * (flows_[index].probes + 1),
+                  [this, index] { keep_alive_due(index); });
+}
+
+void GuestTcp::keep_alive_due(uint32_t index) {
+  Flow& flow = flows_[index];
+  const State state = flow.record.state;
+  if (state == State::kClosed || state == State::kTimeWait) return;
+  const bool opening = state == State::kSynSent || state == State::kSynReceived;
+  if (!opening && queue_.now() - flow.heard_at >= spec_.keep_alive * (flow.probes + 1)) {
+    if (++flow.probes > spec_.keep_alive_probes) {
+      flow.record.timed_out = true;
+      observe(index, 6, 1);
+      close(index);
+      return;
+    }
+    send_control(index, guest::kAck, flow.most_sent - 1);
+  }
+  if (opening) flow.heard_at = queue_.now();  // its own retransmissions look after it
+  arm_keep_alive(index);
+}
+
 // --- Applications ---
 
 void GuestTcp::read_slowly(uint32_t index) {

@@ -92,6 +92,14 @@ Result<std::unique_ptr<EchoSocket>, SocketError> SimSockets::open_echo(Family fa
 
 // --- Streams ---
 
+// A call that a fault makes seem premature: the edge follows.
+SocketError SimSockets::block(uint32_t slot, SocketCall call, SocketEvent::Kind edge,
+                              Duration until) {
+  announce_later(slot, edge, until);
+  observe(slot, call, false, static_cast<uint64_t>(SocketError::kWouldBlock), Bytes{});
+  return SocketError::kWouldBlock;
+}
+
 std::optional<SocketError> SimSockets::stream_error(uint32_t slot) {
   const SimConnection* connection = net_.find(sockets_[slot].connection);
   DASHI_CHECK(connection != nullptr);  // a held end keeps its connection
@@ -112,8 +120,7 @@ Result<Peeked, SocketError> SimSockets::peek(uint32_t slot, size_t offset,
     return *error;
   }
   if (fate.would_block.has_value() && looks_further) {
-    announce_later(slot, SocketEvent::Kind::kReadable, *fate.would_block);
-    return SocketError::kWouldBlock;
+    return block(slot, SocketCall::kPeek, SocketEvent::Kind::kReadable, *fate.would_block);
   }
   const StreamPipe& pipe = net_.find(socket.connection)->read_by(Side::kHere);
   Peeked peeked;
@@ -168,8 +175,7 @@ Result<size_t, SocketError> SimSockets::write(uint32_t slot, std::span<const Byt
   SimStreamEnd& end = net_.find(socket.connection)->end(Side::kHere);
   if (!end.connected) return SocketError::kWouldBlock;  // kConnected says when
   if (fate.would_block.has_value()) {
-    announce_later(slot, SocketEvent::Kind::kWritable, *fate.would_block);
-    return SocketError::kWouldBlock;
+    return block(slot, SocketCall::kWrite, SocketEvent::Kind::kWritable, *fate.would_block);
   }
   size_t most = total;
   if (fate.short_write.has_value() && *fate.short_write < total) {
@@ -212,8 +218,7 @@ HostTcpInfo SimSockets::info(uint32_t slot) const {
 Result<Accepted, SocketError> SimSockets::accept(uint32_t slot, FlowId id) {
   const CallFate fate = faults_.next(SocketCall::kAccept, 0);
   if (fate.would_block.has_value()) {
-    announce_later(slot, SocketEvent::Kind::kAcceptable, *fate.would_block);
-    return SocketError::kWouldBlock;
+    return block(slot, SocketCall::kAccept, SocketEvent::Kind::kAcceptable, *fate.would_block);
   }
   if (sockets_[slot].waiting.empty()) return SocketError::kWouldBlock;
   const auto opened = open(Kind::kStream, id, fate);
@@ -275,8 +280,7 @@ Result<size_t, SocketError> SimSockets::send(uint32_t slot,
   const CallFate fate = faults_.next(SocketCall::kSend, 0);
   if (fate.no_buffers) return SocketError::kNoBuffers;
   if (fate.would_block.has_value()) {
-    announce_later(slot, SocketEvent::Kind::kWritable, *fate.would_block);
-    return SocketError::kWouldBlock;
+    return block(slot, SocketCall::kSend, SocketEvent::Kind::kWritable, *fate.would_block);
   }
   for (size_t i = 0; i < datagrams.size(); ++i) {
     if (const auto error = send_one(slot, datagrams[i])) {
@@ -291,8 +295,7 @@ Result<size_t, SocketError> SimSockets::receive(uint32_t slot, std::span<InDatag
   HostSocket& socket = sockets_[slot];
   const CallFate fate = faults_.next(SocketCall::kReceive, 0);
   if (fate.would_block.has_value()) {
-    announce_later(slot, SocketEvent::Kind::kReadable, *fate.would_block);
-    return SocketError::kWouldBlock;
+    return block(slot, SocketCall::kReceive, SocketEvent::Kind::kReadable, *fate.would_block);
   }
   if (socket.received.empty()) return SocketError::kWouldBlock;
   size_t filled = 0;
@@ -320,8 +323,7 @@ Result<size_t, SocketError> SimSockets::send_echoes(uint32_t slot,
   const CallFate fate = faults_.next(SocketCall::kSend, 0);
   if (fate.no_buffers) return SocketError::kNoBuffers;
   if (fate.would_block.has_value()) {
-    announce_later(slot, SocketEvent::Kind::kWritable, *fate.would_block);
-    return SocketError::kWouldBlock;
+    return block(slot, SocketCall::kSend, SocketEvent::Kind::kWritable, *fate.would_block);
   }
   for (size_t i = 0; i < echoes.size(); ++i) {
     const OutEcho& out = echoes[i];
@@ -351,8 +353,7 @@ Result<size_t, SocketError> SimSockets::receive_echoes(uint32_t slot, std::span<
   HostSocket& socket = sockets_[slot];
   const CallFate fate = faults_.next(SocketCall::kReceive, 0);
   if (fate.would_block.has_value()) {
-    announce_later(slot, SocketEvent::Kind::kReadable, *fate.would_block);
-    return SocketError::kWouldBlock;
+    return block(slot, SocketCall::kReceive, SocketEvent::Kind::kReadable, *fate.would_block);
   }
   if (socket.received.empty()) return SocketError::kWouldBlock;
   size_t filled = 0;

@@ -110,6 +110,7 @@ class SimSockets final : public Sockets {
   Result<Endpoint, SocketError> bind(std::map<Endpoint, uint32_t>& bound, const Endpoint& local);
 
   // The calls of handles.
+  SocketError block(uint32_t slot, SocketCall call, SocketEvent::Kind edge, Duration until);
   std::optional<SocketError> stream_error(uint32_t slot);
   Result<Peeked, SocketError> peek(uint32_t slot, size_t offset,
                                    std::span<const MutableBytes> into);

@@ -128,11 +128,13 @@ void World::make_nat() {
   nat_.reset();
   forwarded_.clear();
   nat_ = std::make_unique<Nat>(config_.nat, decorated_.has_value() ? *decorated_ : own_env());
+  sockets_.faults().set_spec(SocketFaults{});  // setting up is not part of the run
   for (const Forward& forward : config_.forwards) {
     const auto listening = nat_->add_forward(queue_.now(), forward);
     DASHI_CHECK(listening.ok());
     forwarded_.push_back(*listening);
   }
+  sockets_.faults().set_spec(config_.socket_faults);
   driver_.drive(nat_.get());
 }
 

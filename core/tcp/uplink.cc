@@ -80,7 +80,7 @@ Fate hold(TcpRoom& room, Instant now, Connection& c, const Packet& packet, const
   owe_ack(room, now, c, kept);
   if (filled_gap) c.up.ack_now = true;                       // RFC 5681 4.2
   if (!in_order && !send_ack(room, c)) c.up.ack_now = true;  // a duplicate ACK, at once
-  return Fate::kLives;
+  return drain_held(room, c);  // settling may have filled the gap before it
 }
 
 }  // namespace
