@@ -197,6 +197,35 @@ BOOST_AUTO_TEST_CASE(udp_goes_both_ways_and_a_closed_port_is_reported) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_udp_super_frame_leaves_as_single_datagrams) {
+  WorldConfig config;
+  config.scripted = true;
+  World world(config);
+  const Endpoint peer{world.address("server", Family::kIpv4), Port{7777}};
+  world.apps().bind_manually(peer);
+  std::vector<uint8_t> payload(2500);
+  fill_pattern(3, 0, payload);
+  guest::IpOut header;
+  header.source = config.nat.topology.guest_v4;
+  header.destination = peer.address;
+  auto frame = guest::udp(config.nat.topology.gateway_mac, config.guest.mac, header, Port{4000},
+                          peer.port, payload);
+  const Offload offload = guest::leave_checksum(frame, 1000);
+  BOOST_REQUIRE((offload.gso_type == GsoType::kUdp));
+  world.script().send(frame, offload);
+  world.run_for(1s);
+  const std::vector<ReceivedDatagram>& received = world.apps().received_at(peer);
+  BOOST_REQUIRE(received.size() == 3u);
+  std::vector<uint8_t> joined;
+  for (const ReceivedDatagram& one : received) {
+    BOOST_TEST(one.bytes.size() == (joined.size() < 2000 ? 1000u : 500u));
+    joined.insert(joined.end(), one.bytes.begin(), one.bytes.end());
+  }
+  BOOST_TEST((joined == payload));
+  expect_clean(world);
+  expect_no_leaks(world);
+}
+
 BOOST_AUTO_TEST_CASE(a_forwarded_udp_port_answers_from_itself) {
   WorldConfig config;
   Forward forward;
