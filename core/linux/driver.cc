@@ -105,7 +105,9 @@ void Driver::turn() {
     echo_denied_said_ = true;
     log_warning("ping is refused by the host: its net.ipv4.ping_group_range leaves this user out");
   }
-  if (last_call_ && (parts_.nat.flow_counts().tcp == 0 || now >= *last_call_)) stopping_ = true;
+  if (!last_call_) return;
+  const bool done = link_quiet_ && parts_.nat.flow_counts().tcp == 0;
+  if (done || now >= *last_call_) stopping_ = true;
 }
 
 void Driver::handle_link(Instant now) {
@@ -129,6 +131,7 @@ void Driver::handle_link(Instant now) {
     parts_.nat.restart_link(now);
     link_room_ = true;
   }
+  link_quiet_ = frames.empty();
   if (!frames.empty()) {
     if (parts_.capture != nullptr) parts_.capture->from_guest(frames);
     parts_.nat.handle_frames(now, frames);
@@ -180,6 +183,9 @@ void Driver::handle_command_end() {
   status_ = parts_.command->wait();
   polled_[kCommand] = {-1, POLLIN, 0};
   last_call_ = clock_now() + kLastCall;
+  // What it sent while this turn ran is still to be read: one more, without waiting.
+  link_quiet_ = false;
+  link_room_ = true;
 }
 
 void Driver::say_status(Instant now) const {

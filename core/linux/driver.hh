@@ -61,8 +61,9 @@ class Driver {
   std::array<pollfd, kInputs> polled_{};
   bool stopping_ = false;
   int status_ = 0;
-  bool host_ipv6_;          // as last told to the Nat
-  bool link_room_ = false;  // the link has room again: tell the Nat this turn
+  bool host_ipv6_;           // as last told to the Nat
+  bool link_room_ = false;   // the link has room again: tell the Nat this turn
+  bool link_quiet_ = false;  // the guest sent nothing this turn
   bool echo_denied_said_ = false;
   std::optional<Instant> last_call_;  // the command ended: until then its connections may finish
 };

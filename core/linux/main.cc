@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 
 #include "core/linux/cli.hh"
@@ -13,6 +14,7 @@
 #include "core/linux/log.hh"
 #include "core/linux/netns.hh"
 #include "core/linux/os_entropy.hh"
+#include "core/linux/tail_trace.hh"
 #include "pcap/write/file_sink.hh"
 
 namespace dashi {
@@ -21,11 +23,6 @@ namespace {
 using Outcome = Result<Done, SystemError>;
 
 const std::string kResolvConf = "/etc/resolv.conf";
-
-class NoTrace final : public Trace {
- public:
-  void record(const TraceEvent& /*event*/) override {}
-};
 
 // The guest's end, whichever verb made it. One of the two links.
 struct GuestSide {
@@ -119,6 +116,16 @@ Result<Recording, SystemError> start_recording(const std::string& path, const En
   return out;
 }
 
+// False, and said, if the capture is not whole.
+bool finish_recording(Recording& recording) {
+  if (!recording.file) return true;
+  recording.capture->flush();
+  recording.file->flush();
+  if (recording.file->error().empty()) return true;
+  log_error(recording.file->error());
+  return false;
+}
+
 // Says what people and scripts wait for, and lets the command go. Its status if it cannot.
 int announce(const Settings& settings, const Config& config, GuestSide& guest) {
   if (settings.verb == Verb::kAttach) {
@@ -149,7 +156,7 @@ Result<int, SystemError> drive(const Settings& settings) {
   raise_descriptor_limit();
   const Fd signals = open_signals();
   OsEntropy entropy;
-  NoTrace trace;
+  TailTrace trace;
   const bool force_ring = std::getenv("DASHI_TEST_PEEK_RING") != nullptr;
   const auto sockets = LinuxSockets::create(
       {.force_ring = force_ring, .echo_id_base = static_cast<uint16_t>(entropy.next_u64())});
@@ -159,6 +166,7 @@ Result<int, SystemError> drive(const Settings& settings) {
   const Env env =
       recording->capture ? recording->capture->env() : Env{guest->link(), *sockets, entropy, trace};
   Nat nat(config, env);
+  const FailedCheckReport report(trace, nat);
   const Outcome forwarded = add_forwards(nat, settings, config);
   if (!forwarded.ok()) return forwarded.error();
 
@@ -175,27 +183,32 @@ Result<int, SystemError> drive(const Settings& settings) {
   Driver driver(parts);
   const int failed = announce(settings, config, guest.value());
   const int status = failed != 0 ? failed : driver.run();
-  if (recording->file && !recording->file->error().empty()) {
-    return SystemError{recording->file->error(), 0};
+  return finish_recording(recording.value()) || guest->command ? status : 1;
+}
+
+int run_program(int count, char** words) {
+  const auto settings = parse_command_line(count, words);
+  if (!settings.ok()) {
+    const CliExit& exit = settings.error();
+    std::fprintf(exit.status == 0 ? stdout : stderr, "%s\n", exit.text.c_str());
+    return exit.status;
   }
-  return status;
+  log_verbosely(settings->verbose);
+  const auto status = drive(settings.value());
+  if (status.ok()) return status.value();
+  log_error(status.error().text());
+  return 1;
 }
 
 }  // namespace
 }  // namespace dashi
 
+// What a library throws (no memory, say) ends here.
 int main(int count, char** words) {
-  const auto settings = dashi::parse_command_line(count, words);
-  if (!settings.ok()) {
-    const dashi::CliExit& exit = settings.error();
-    std::fprintf(exit.status == 0 ? stdout : stderr, "%s\n", exit.text.c_str());
-    return exit.status;
-  }
-  dashi::log_verbosely(settings->verbose);
-  const auto status = dashi::drive(settings.value());
-  if (!status.ok()) {
-    dashi::log_error(status.error().text());
+  try {
+    return dashi::run_program(count, words);
+  } catch (const std::exception& error) {
+    (void)std::fprintf(stderr, "dashi: error: %s\n", error.what());
     return 1;
   }
-  return status.value();
 }

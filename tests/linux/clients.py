@@ -4,6 +4,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import resource
+import signal
 import socket
 import struct
 import sys
@@ -91,6 +92,15 @@ def many(address: str, port: int, count: str) -> None:
         assert sock.recv(100).endswith(b"\n")
     for sock in socks:
         sock.close()
+
+
+def hold(address: str, port: int, count: str) -> None:
+    """Opens that many connections, says so, and keeps them until it is ended."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    socks = [connect(address, port) for _ in range(int(count))]
+    print("open", len(socks), flush=True)
+    signal.pause()
 
 
 def is_reset(address: str, port: int) -> None:

@@ -1,10 +1,12 @@
 #include "core/linux/settings.hh"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 
 #include "core/linux/cli.hh"
 #include "core/linux/config_for.hh"
 #include "core/linux/resolv_conf.hh"
+#include "core/linux/tail_trace.hh"
 
 namespace dashi {
 namespace {
@@ -130,5 +132,19 @@ BOOST_AUTO_TEST_CASE(resolv_conf_gives_servers_in_order_and_the_last_search_list
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_CASE(the_tail_of_the_trace_is_its_last_events_in_order) {
+  TailTrace trace;
+  for (uint32_t i = 0; i < 1000; ++i) {
+    TraceEvent event;
+    event.kind = TraceEvent::Kind::kRetransmit;
+    event.flow.slot = i;
+    trace.record(event);
+  }
+  const std::string text = trace.text();
+  BOOST_TEST(std::count(text.begin(), text.end(), '\n') == 128);
+  BOOST_TEST(text.find("flow 0/872/0") < text.find("flow 0/999/0"));
+  BOOST_TEST(text.find("flow 0/871/0") == std::string::npos);
+}
 
 }  // namespace dashi

@@ -134,3 +134,12 @@ def test_an_attached_namespace_finds_its_resolver(lab: Lab, guest: str) -> None:
         assert f"nameserver {GATEWAY4}" in written.read_text()
     assert not written.exists()
     assert not written.parent.exists()
+
+
+def test_an_interface_that_is_deleted_ends_dashi(lab: Lab) -> None:
+    lab.run("", "ip netns add deleted")
+    dashi = lab.dashi("attach", "--netns", "/run/netns/deleted")
+    lab.run("", f"ip -n deleted link del {DEVICE}")
+    assert dashi.popen.wait(timeout=20) == 1
+    assert "interface is gone" in dashi.output()
+    lab.run("", "ip netns del deleted")

@@ -83,6 +83,19 @@ def test_what_the_command_sent_last_arrives(lab: Lab) -> None:
     eventually("all bytes arrived", lambda: wanted in lab.run("internet", f"{CLIENT} read {NET4} 7002"))
 
 
+def test_a_datagram_sent_last_leaves(lab: Lab) -> None:
+    """The command ends the moment it sent: dashi reads what is still on the wire."""
+    got = lab.folder / "datagrams"
+    lab.start("internet", sys.executable, "-c", "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+              f"s.bind(('{NET4}', 7100)); f = open('{got}', 'ab', buffering=0)\nwhile True: f.write(s.recv(100))")
+    lab.wait_for_port("internet", "", 7100)
+    program = f"import socket,os; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); " \
+              f"s.sendto(b'ping', ('{GATEWAY4}', 9)); [s.sendto(b'last', ('{NET4}', 7100)) for _ in range(150)]; os._exit(0)"
+    # The gateway's MAC address is asked for first, so that the kernel holds nothing back.
+    assert run(f"ping -c 1 {GATEWAY4} >/dev/null; {sys.executable} -c \"{program}\"").returncode == 0
+    eventually("all datagrams arrived", lambda: got.read_bytes() == b"last" * 150)
+
+
 def test_sigterm_goes_to_the_command(lab: Lab) -> None:
     ready = lab.folder / "trapped"
     process = lab.start("host", dashi_program(), "run", "--", "sh", "-c",
