@@ -22,12 +22,9 @@ file(RELATIVE_PATH dashi_pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/core/dashi.pc.in ${PROJECT_BINARY_DIR}/dashi.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/dashi.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-foreach(program dashi dashi-lab)
-  if(TARGET ${program})
-    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  endif()
-endforeach()
-file(GLOB dashi_man_pages CONFIGURE_DEPENDS
-  ${PROJECT_SOURCE_DIR}/core/linux/man/*.1 ${PROJECT_SOURCE_DIR}/sim/lab/man/*.1)
-install(FILES ${dashi_man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+# The dashi program installs itself (core/linux/CMakeLists.txt).
+if(TARGET dashi-lab)
+  install(TARGETS dashi-lab RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES ${PROJECT_SOURCE_DIR}/sim/lab/dashi-lab.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+endif()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
