@@ -6,6 +6,7 @@
 #include <ns3/mac48-address.h>
 #include <ns3/node-container.h>
 
+#include "core/wire/arp.hh"
 #include "core/wire/packet.hh"
 #include "sim/ns3/convert.hh"
 
@@ -14,6 +15,24 @@ namespace dashi {
 namespace {
 
 constexpr size_t kEthernetHeader = 14;
+
+// What is left must be what ns-3 survives: ARP of Ethernet and IPv4, and the transports whose
+// checksum parse() has verified. (A damaged IPv6 Next Header makes ns-3 crash over its answer.)
+bool digestible(const Packet& packet) {
+  if (packet.ether_type == EtherType::kArp) return parse_arp(packet.ip).has_value();
+  const bool v4 = packet.ether_type == EtherType::kIpv4;
+  switch (packet.ip_header.protocol) {
+    case IpProtocol::kTcp:
+    case IpProtocol::kUdp:
+      return true;
+    case IpProtocol::kIcmp:
+      return v4;
+    case IpProtocol::kIcmpv6:
+      return !v4;
+    default:
+      return false;
+  }
+}
 
 ns3::Mac48Address mac_to_ns3(const MacAddress& mac) {
   ns3::Mac48Address address;
@@ -84,7 +103,7 @@ bool Ns3Guest::send(ns3::Ptr<ns3::Packet> packet, const ns3::Address& source,
 
 void Ns3Guest::receive(const GuestFrame& frame) {
   Packet parsed;
-  if (!parse(frame.bytes, frame.offload, topology_.mtu, parsed).ok()) {
+  if (!parse(frame.bytes, frame.offload, topology_.mtu, parsed).ok() || !digestible(parsed)) {
     ++damaged_;
     return;
   }

@@ -59,6 +59,10 @@ Ns3World::Impl::Impl(const Ns3WorldConfig& world_config)
   udp_echo_v6 = std::make_unique<UdpEchoServer>(topology.remote(), echo_at(Ipv6Address{}));
   if (config.direct) return;
   config.nat.gateway.host_has_ipv6_route = true;
+  // The Nat learns the guest's MAC from its first frame; a damaged one must not decide it.
+  const LinkFaults& up = config.guest_link.up.faults;
+  const bool damages = !up.corrupt_bit.is_never() || !up.corrupt_header.is_never();
+  if (damages && !config.nat.topology.guest_mac) config.nat.topology.guest_mac = Ns3Guest::kMac;
   link = std::make_unique<SimLink>(queue, config.guest_link, config.seed, nullptr);
   if (config.digests) link->set_digest(&digest);
   guest = std::make_unique<Ns3Guest>(simulation, *link, config.nat.topology);

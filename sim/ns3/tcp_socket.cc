@@ -327,23 +327,22 @@ bool Ns3TcpSocket::sends_data() const {
 }
 
 // ns-3 stops the retransmission timer when the window shuts, and the persist timer with it when it
-// opens: with nothing new to send, nothing would ever be sent again. And it probes with nothing to
-// send, which it does not survive.
+// opens: with nothing new to send, nothing would ever be sent again. It probes with nothing to send,
+// which it does not survive, and waits for ever behind a window of less than a segment.
 void Ns3TcpSocket::restart_lost_timers() {
   if (!has_endpoint() || !sends_data()) return;
   if (m_txBuffer->Size() == 0) {
     m_persistEvent.Cancel();
     return;
   }
-  if (m_rWnd.Get() == 0) {
-    if (m_persistEvent.IsExpired()) {
-      m_persistEvent =
-          ns3::Simulator::Schedule(m_persistTimeout, &Ns3TcpSocket::PersistTimeout, this);
-    }
-    return;
+  const uint32_t window = m_rWnd.Get();
+  if (window > 0) m_persistTimeout = first_persist_;
+  const bool stalls = window == 0 || (window < m_tcb->m_segmentSize && !in_flight());
+  if (stalls && m_persistEvent.IsExpired()) {
+    m_persistEvent =
+        ns3::Simulator::Schedule(m_persistTimeout, &Ns3TcpSocket::PersistTimeout, this);
   }
-  m_persistTimeout = first_persist_;
-  if (m_retxEvent.IsExpired() && m_tcb->m_highTxMark.Get() > m_txBuffer->HeadSequence()) {
+  if (window > 0 && m_retxEvent.IsExpired() && in_flight()) {
     m_retxEvent = ns3::Simulator::Schedule(m_rto.Get(), &Ns3TcpSocket::ReTxTimeout, this);
   }
 }
@@ -352,6 +351,10 @@ void Ns3TcpSocket::restart_lost_timers() {
 
 ns3::SequenceNumber32 Ns3TcpSocket::highest_sent() const {
   return std::max(m_tcb->m_nextTxSequence.Get(), m_tcb->m_highTxMark.Get());
+}
+
+bool Ns3TcpSocket::in_flight() const {
+  return m_tcb->m_highTxMark.Get() > m_txBuffer->HeadSequence();
 }
 
 // What the send buffer believes of the peer's window. When exactly a window was sent and part of it
@@ -380,8 +383,16 @@ void Ns3TcpSocket::SendEmptyPacket(uint8_t flags) {
 // ns-3's probe is a byte without ACK, which a TCP drops unseen (RFC 9293 3.10.7.4). This one repeats
 // the byte before the window: out of sequence, so it is answered with where the window is now.
 void Ns3TcpSocket::PersistTimeout() {
-  if (!has_endpoint() || m_rWnd.Get() != 0 || m_txBuffer->Size() == 0) return;
+  if (!has_endpoint() || m_txBuffer->Size() == 0) return;
   const ns3::Ptr<Ns3TcpSocket> alive(this);
+  if (m_rWnd.Get() > 0) {
+    // The window is small and nobody said so again: send into it (RFC 9293 3.8.6.2.1, override).
+    if (in_flight()) return;
+    const uint32_t room = std::min(m_rWnd.Get(), m_tcb->m_segmentSize);
+    m_tcb->m_nextTxSequence = m_txBuffer->HeadSequence();
+    m_tcb->m_nextTxSequence += SendDataPacket(m_tcb->m_nextTxSequence, room, true);
+    return;
+  }
   if (++probes_sent_ > kMostProbes) {
     fail(SocketError::kTimedOut);
     changed();

@@ -88,6 +88,7 @@ class Ns3TcpSocket final : public ns3::TcpSocketBase {
   bool sends_data() const;
   bool awaits_last_ack() const { return m_state == LAST_ACK || m_state == CLOSING; }
   ns3::SequenceNumber32 highest_sent() const;
+  bool in_flight() const;  // data, FIN aside
   uint32_t window_for_new_data() const;
 
   void before_send(ns3::Ptr<const ns3::Packet> packet, const ns3::TcpHeader& header,

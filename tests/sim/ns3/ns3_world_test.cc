@@ -300,6 +300,19 @@ BOOST_AUTO_TEST_CASE(a_reader_that_is_late_shuts_the_window_and_loses_nothing) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_lost_window_update_is_made_up_for_by_the_guests_probe) {
+  Ns3WorldConfig config = lan_like();
+  config.tcp_buffer_bytes = 64 << 10;
+  // The server begins to read at 25 s, so the Nat's window opens while the guest hears nothing.
+  config.guest_link.down.faults.blackouts.push_back({Instant(24s), 4s});
+  const auto world = make(config);
+  Ns3Transfer transfer;
+  transfer.up_bytes = 2 * kMiB;
+  transfer.server_reads_late = Instant(25s) - world->now();
+  const Ns3TaskResult& result = run_one(*world, world->transfer(transfer), 120s);
+  expect_ok(result);
+}
+
 BOOST_AUTO_TEST_CASE(the_same_tasks_run_directly_without_a_nat) {
   Ns3WorldConfig config = lan_like();
   config.direct = true;
