@@ -119,9 +119,10 @@ def names(lab: Lab) -> None:
     lab.wait_for_port("internet", "", 53)
 
 
+@pytest.mark.parametrize("gateway", [GATEWAY4, "fd00:da51::1"])
 @pytest.mark.parametrize("over", ["+notcp", "+tcp"])
-def test_dig_asks_the_gateway(lab: Lab, attached, names: None, over: str) -> None:
-    ask = f"dig +time=5 +tries=2 {over} @{GATEWAY4}"
+def test_dig_asks_the_gateway(lab: Lab, attached, names: None, over: str, gateway: str) -> None:
+    ask = f"dig +time=5 +tries=2 {over} @{gateway}"
     assert lab.run("guest", f"{ask} +short www.example.test A").strip() == NET4
     assert lab.run("guest", f"{ask} +short www.example.test AAAA").strip() == NET6
     assert "NXDOMAIN" in lab.run("guest", f"{ask} nosuch.example.test A")

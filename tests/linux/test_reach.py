@@ -110,6 +110,31 @@ def test_the_hosts_loopback_is_closed_unless_opened(lab: Lab, host_service: None
         eventually("the server answers", lambda: wanted in fetch(lab, gateway, 8123))
 
 
+def test_datagrams_reach_the_hosts_loopback_where_it_is_opened(lab: Lab) -> None:
+    lab.start("host", sys.executable, str(HERE / "peers.py"), "::", "7200")
+    lab.wait_for_port("host", "", 7206)
+    with lab.attached("--allow-host-loopback=7204"):
+        for gateway in (GATEWAY4, "fd00:da51::1"):
+            lab.run("guest", f"{CLIENT} udp {gateway} 7204")
+            lab.run("guest", f"{CLIENT} is_refused {gateway} 7200")  # another port
+
+
+def test_a_host_without_ipv6_still_serves_ipv6_to_the_guest(lab: Lab) -> None:
+    """The gateway answers on both; what lies beyond is unreachable, at once; -p does with IPv4."""
+    lab.run("", "ip netns add host4 && ip -n host4 link set lo up && "
+                "ip netns add inner && ip -n inner link set lo up")
+    lab.sysctl("host4", "net/ipv6/conf/all/disable_ipv6", "1")
+    guest = lab.start("inner", sys.executable, str(HERE / "peers.py"), "::", "7300")
+    lab.wait_for_port("inner", "", 7306)
+    with lab.attached("-p", "tcp:8300:7300", guest="inner", namespace="host4"):
+        for gateway in (GATEWAY4, "fd00:da51::1"):
+            assert "1 received" in lab.run("inner", f"ping -c 1 -W 5 {gateway}")
+        lab.run("inner", "ip -6 route replace default via fd00:da51::1")
+        lab.run("inner", f"{CLIENT} is_unreachable {NET6} 80")
+        lab.run("host4", f"{CLIENT} we_close_first 127.0.0.1 8300")
+    guest.stop()
+
+
 @pytest.mark.parametrize(("kind", "heard"), [("endpoint", True), ("address", False), ("port", False)])
 def test_the_udp_filter_decides_who_may_answer(lab: Lab, kind: str, heard: bool) -> None:
     """The server's second address is asked, and answers from its first."""
