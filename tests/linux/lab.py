@@ -140,6 +140,11 @@ class Lab:
 
     def _mounts(self) -> None:
         sh("mount -t tmpfs none /run && mkdir -p /run/netns")
+        # What dashi and others write into /etc goes with the test. A kernel without overlays in user
+        # namespaces does without: then dashi itself takes away what it wrote.
+        layers = "/run/etc-upper /run/etc-work"
+        sh(f"mkdir {layers} && mount -t overlay none -o lowerdir=/etc,upperdir=/run/etc-upper,"
+           "workdir=/run/etc-work /etc", check=False)
         self.resolv_conf = self.folder / "resolv.conf"
         self.resolv_conf.write_text(f"nameserver {NET4}\nsearch example.test\n")
         sh(f"mount --bind {self.resolv_conf} /etc/resolv.conf")
