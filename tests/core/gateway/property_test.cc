@@ -189,6 +189,19 @@ RC_BOOST_PROP(any_bytes_are_dhcpv6_and_ndp_options_or_malformed, ()) {
   RC_ASSERT(ndp.malformed() == (walked != bytes.size()));
 }
 
+// What the client says last holds: the bytes appended to a message may say it once more.
+uint16_t last_accepted_size(const ByteVector& options, uint16_t accepted) {
+  ByteVector ended = options;
+  ended.push_back(255);
+  Dhcpv4Options walk(ended);
+  while (const auto option = walk.next()) {
+    if (option->code == Dhcpv4OptionCode::kMaxMessageSize && option->data.size() == 2) {
+      accepted = static_cast<uint16_t>(option->data[0] << 8 | option->data[1]);
+    }
+  }
+  return accepted;
+}
+
 RC_BOOST_FIXTURE_PROP(any_dhcpv4_request_is_answered_within_bounds_or_dropped_once, Dhcpv4Fixture,
                       ()) {
   ClientMessage message(*rc::gen::inRange<uint8_t>(1, 9));
@@ -199,12 +212,13 @@ RC_BOOST_FIXTURE_PROP(any_dhcpv4_request_is_answered_within_bounds_or_dropped_on
   topology.mtu = link.link_limits.mtu = *rc::gen::inRange<uint32_t>(576, 9000);
   if (*rc::gen::arbitrary<bool>()) message.address(50, *address);
   if (*rc::gen::arbitrary<bool>()) message.address(54, kGatewayV4);
-  const uint16_t accepted = *rc::gen::arbitrary<uint16_t>();
+  uint16_t accepted = *rc::gen::arbitrary<uint16_t>();
   message.option(57, {static_cast<uint8_t>(accepted >> 8), static_cast<uint8_t>(accepted & 255)});
   message.option(55, *data_of(256));
   if (message.bytes().size() > 500) message.options.resize(60);
   append(message.options, *plausible_bytes());
   if (message.bytes().size() + 28 > topology.mtu) return;
+  accepted = last_accepted_size(message.options, accepted);
   const Outcome outcome = tell(message);
   const bool goodbye = counters[Counter::kDhcpv4Releases] + counters[Counter::kDhcpv4Declines] != 0;
   if (goodbye) {
