@@ -2,6 +2,9 @@
 // difference is found and named.
 #include <boost/test/unit_test.hpp>
 #include <cstdio>
+#include <fstream>
+#include <map>
+#include <sstream>
 
 #include "sim/named_worlds.hh"
 
@@ -20,6 +23,37 @@ std::string run_digests() {
     lines += digest_line(world, run_named(world, DigestOptions{}));
   }
   return lines;
+}
+
+// From lines "NAME DIGEST EVENTS".
+std::map<std::string, std::string> digests_of(std::istream& lines) {
+  std::map<std::string, std::string> digests;
+  std::string line;
+  while (std::getline(lines, line)) {
+    const size_t space = line.find(' ');
+    if (space != std::string::npos) digests[line.substr(0, space)] = line.substr(space + 1);
+  }
+  return digests;
+}
+
+// What differs between committed lines and those of this build, a line for people each.
+std::vector<std::string> unlike(const std::string& committed, const std::string& now) {
+  std::istringstream committed_lines(committed);
+  std::istringstream now_lines(now);
+  auto then = digests_of(committed_lines);
+  std::vector<std::string> found;
+  const auto tell = [&found](const std::string& world, const std::string& was,
+                             const std::string& is) {
+    found.push_back("world " + world + ": committed " + was + ", now " + is +
+                    " (digest, events); after an intended change './dev bless' renews it");
+  };
+  for (const auto& [world, digest] : digests_of(now_lines)) {
+    auto node = then.extract(world);
+    const std::string was = node.empty() ? "nothing" : node.mapped();
+    if (was != digest) tell(world, was, digest);
+  }
+  for (const auto& [world, digest] : then) tell(world, digest, "nothing");
+  return found;
 }
 
 std::string output_of(const std::string& command, int& status) {
@@ -70,6 +104,27 @@ BOOST_AUTO_TEST_CASE(every_named_world_is_the_same_in_a_fresh_process) {
   const std::string there = output_of(std::string(DASHI_LAB) + " digest", status);
   BOOST_TEST(status == 0);
   BOOST_TEST(there == run_digests());
+}
+
+BOOST_AUTO_TEST_CASE(every_named_world_has_its_committed_digest) {
+  std::ifstream file(DASHI_SOURCE_DIR "/tests/determinism/digests.txt");
+  BOOST_REQUIRE(file.good());
+  std::ostringstream committed;
+  committed << file.rdbuf();
+  for (const std::string& difference : unlike(committed.str(), run_digests())) {
+    BOOST_ERROR(difference);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_moved_digest_is_told_with_its_world_both_digests_and_the_way_to_renew_it) {
+  BOOST_TEST(unlike("a 1 9\nb 2 9\n", "a 1 9\nb 2 9\n").empty());
+  const auto moved = unlike("a 1 9\nb 2 9\nold 4 9\n", "a 1 9\nb 3 8\nnew 5 9\n");
+  BOOST_REQUIRE(moved.size() == 3u);
+  BOOST_TEST(moved[0] ==
+             "world b: committed 2 9, now 3 8 (digest, events); after an intended change "
+             "'./dev bless' renews it");
+  BOOST_TEST(moved[1].starts_with("world new: committed nothing, now 5 9"));
+  BOOST_TEST(moved[2].starts_with("world old: committed 4 9, now nothing"));
 }
 
 BOOST_AUTO_TEST_CASE(named_worlds_hold_to_what_no_run_may_do_and_are_not_trivial) {
