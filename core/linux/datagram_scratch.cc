@@ -122,4 +122,10 @@ void request_coalescing(int fd) {
   ::setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
 }
 
+bool can_segment(int fd) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &value, &size) == 0;
+}
+
 }  // namespace dashi

@@ -23,6 +23,7 @@ struct DatagramScratch {
 
   std::array<mmsghdr, kBatch> messages;
   std::array<iovec, kBatch> pieces;
+  std::array<size_t, kBatch> datagrams;  // that each message carries, when sending
   std::array<SockAddr, kBatch> addresses;
   std::array<Control, kBatch> controls;
   std::array<uint8_t, 2048> quote;  // what an error quotes
@@ -58,5 +59,7 @@ ReceivedControl read_control(msghdr& message);
 void request_control(int fd, Family family);
 // UDP_GRO (Linux 5.0), where the kernel has it.
 void request_coalescing(int fd);
+// Whether the kernel has UDP_SEGMENT (Linux 4.18): an older one would send the row as one datagram.
+bool can_segment(int fd);
 
 }  // namespace dashi

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kTries = 8;  // of a call that reports another datagram's error
 constexpr uint32_t kWatched = EPOLLIN;
+constexpr size_t kJoinedMax = 65'000;  // bytes of one super-datagram, headers not counted
 
 bool offload_refused(int error) {
   return error == EINVAL || error == EIO || error == EMSGSIZE || error == EOPNOTSUPP ||
@@ -33,6 +34,7 @@ LinuxDatagram::LinuxDatagram(SocketTable& table, DatagramScratch& scratch, Fd fd
   // Rows of datagrams of one size come as one, up to 64 KiB: only where the reader has that room.
   const bool has_room = id.kind == FlowKind::kUdp || id.kind == FlowKind::kUdpForward;
   if (has_room) request_coalescing(fd_.get());
+  if (has_room && can_segment(fd_.get())) join_max_ = kJoinedMax;
 }
 
 LinuxDatagram::~LinuxDatagram() { table_.remove(slot_); }
@@ -107,27 +109,65 @@ Result<size_t, SocketError> LinuxDatagram::send(std::span<const OutDatagram> dat
   return sent;
 }
 
-Result<size_t, SocketError> LinuxDatagram::send_batch(std::span<const OutDatagram> datagrams) {
-  for (size_t i = 0; i < datagrams.size(); ++i) {
+// How many from the front may leave as one super-datagram: all of the first one's size, the last maybe
+// shorter, and alike in everything else. The stack is then gone through once and not once a datagram.
+size_t LinuxDatagram::joinable(std::span<const OutDatagram> datagrams) const {
+  const OutDatagram& first = datagrams.front();
+  const size_t each = first.payload.size();
+  if (first.segment_size != 0 || each == 0 || each > join_max_) return 1;
+  size_t n = 1;
+  while (n < datagrams.size() && (n + 1) * each <= kJoinedMax) {
+    const OutDatagram& d = datagrams[n];
+    const bool alike = d.segment_size == 0 && d.remote == first.remote && d.local == first.local &&
+                       d.ttl == first.ttl && d.tos == first.tos;
+    if (!alike || d.payload.empty() || d.payload.size() > each) break;
+    ++n;
+    if (d.payload.size() < each) break;
+  }
+  return n;
+}
+
+// Gives the number of messages; scratch_.datagrams says how many datagrams each carries.
+size_t LinuxDatagram::fill_messages(std::span<const OutDatagram> datagrams, bool join) {
+  size_t used = 0;
+  for (size_t i = 0; i < datagrams.size(); ++used) {
     const OutDatagram& d = datagrams[i];
-    scratch_.addresses[i] = to_sockaddr(d.remote);
-    scratch_.pieces[i] = {const_cast<uint8_t*>(d.payload.data()), d.payload.size()};
-    scratch_.point(i, 0);
-    msghdr& message = scratch_.messages[i].msg_hdr;
-    message.msg_namelen = scratch_.addresses[i].size;
+    const size_t n = join ? joinable(datagrams.subspan(i)) : 1;
+    for (size_t k = i; k < i + n; ++k) {
+      const Bytes payload = datagrams[k].payload;
+      scratch_.pieces[k] = {const_cast<uint8_t*>(payload.data()), payload.size()};
+    }
+    scratch_.addresses[used] = to_sockaddr(d.remote);
+    scratch_.point(used, 0);
+    scratch_.datagrams[used] = n;
+    msghdr& message = scratch_.messages[used].msg_hdr;
+    message.msg_iov = &scratch_.pieces[i];
+    message.msg_iovlen = n;
+    message.msg_namelen = scratch_.addresses[used].size;
     ControlWriter control(message);
     if (!d.local.is_unspecified()) control.source(d.local);
     if (d.ttl != 0) control.ttl(family_, d.ttl);
     if (d.tos != 0) control.tos(family_, d.tos);
+    if (n > 1) control.segment_size(static_cast<uint16_t>(d.payload.size()));
     if (d.segment_size != 0 && d.payload.size() > d.segment_size) {
       control.segment_size(d.segment_size);
     }
     if (message.msg_controllen == 0) message.msg_control = nullptr;
+    i += n;
   }
+  return used;
+}
+
+Result<size_t, SocketError> LinuxDatagram::send_batch(std::span<const OutDatagram> datagrams) {
+  size_t messages = fill_messages(datagrams, true);
   for (int tries = 0;;) {
-    const int n = ::sendmmsg(fd_.get(), scratch_.messages.data(),
-                             static_cast<unsigned>(datagrams.size()), MSG_DONTWAIT);
-    if (n >= 0) return static_cast<size_t>(n);
+    const int n = ::sendmmsg(fd_.get(), scratch_.messages.data(), static_cast<unsigned>(messages),
+                             MSG_DONTWAIT);
+    if (n >= 0) {
+      size_t sent = 0;
+      for (size_t i = 0; i < static_cast<size_t>(n); ++i) sent += scratch_.datagrams[i];
+      return sent;
+    }
     const int error = errno;
     if (error == EINTR) continue;
     if (error == EAGAIN) {
@@ -137,6 +177,12 @@ Result<size_t, SocketError> LinuxDatagram::send_batch(std::span<const OutDatagra
     local_mtu_ = 0;
     if (take_errors(table_.events()) && ++tries < kTries) continue;
     const OutDatagram& first = datagrams.front();
+    if (scratch_.datagrams[0] > 1 && offload_refused(error)) {
+      // Longer than the path's MTU, or a path that cannot do it: no more of this size.
+      join_max_ = first.payload.size() - 1;
+      messages = fill_messages(datagrams, false);
+      continue;
+    }
     if (first.segment_size != 0 && offload_refused(error)) return send_segments(first);
     if (error == EMSGSIZE && local_mtu_ != 0) report_too_long(first);
     return error_from_errno(error);

@@ -1,6 +1,6 @@
-// One UDP socket, in batches: sendmmsg and recvmmsg, UDP_SEGMENT for super-datagrams. ICMP errors come
-// off the error queue as kNetError events and never end the socket. Belongs to the core; the scratch
-// arrays are LinuxSockets'.
+// One UDP socket, in batches: sendmmsg and recvmmsg, UDP_SEGMENT for super-datagrams and for neighbours in
+// a batch that go to one place in one size. ICMP errors come off the error queue as kNetError events and
+// never end the socket. Belongs to the core; the scratch arrays are LinuxSockets'.
 #pragma once
 
 #include <optional>
@@ -27,6 +27,8 @@ class LinuxDatagram final : public DatagramSocket {
   Endpoint local() const override;
 
  private:
+  size_t joinable(std::span<const OutDatagram> datagrams) const;
+  size_t fill_messages(std::span<const OutDatagram> datagrams, bool join);
   Result<size_t, SocketError> send_batch(std::span<const OutDatagram> datagrams);
   Result<size_t, SocketError> send_segments(const OutDatagram& datagram);
   void set_dont_fragment(bool on);
@@ -41,6 +43,7 @@ class LinuxDatagram final : public DatagramSocket {
   uint32_t slot_;
   Family family_;
   bool write_blocked_ = false;         // EPOLLOUT is watched
+  size_t join_max_ = 0;                // bytes; of a datagram that may be joined to its neighbours
   uint32_t local_mtu_ = 0;             // bytes; of the last "too long" the kernel said of its own
   std::optional<bool> dont_fragment_;  // as the socket is set; empty: the kernel's default
 };

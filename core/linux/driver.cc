@@ -58,6 +58,7 @@ Driver::Driver(const Parts& parts)
   if (parts_.resolv_conf != nullptr) polled_[kResolvConf].fd = resolv_conf_watch_.fd();
   polled_[kRoutes].fd = route_watch_.fd();
   if (parts_.command != nullptr) polled_[kCommand].fd = parts_.command->pid_fd();
+  if (parts_.guest != nullptr) polled_[kGuest].fd = parts_.guest->fd();
 }
 
 int Driver::run() {
@@ -162,6 +163,10 @@ void Driver::handle_host(Instant now) {
   }
   if (ready(kSignals)) handle_signals();
   if (ready(kCommand)) handle_command_end();
+  if (ready(kGuest) && parts_.guest->ended()) {
+    log_info(parts_.guest->text());
+    stopping_ = true;
+  }
 }
 
 void Driver::handle_signals() {

@@ -8,6 +8,7 @@
 
 #include "core/linux/command.hh"
 #include "core/linux/host_routes.hh"
+#include "core/linux/namespace_watch.hh"
 #include "core/linux/resolv_conf.hh"
 #include "core/linux/sockets.hh"
 #include "core/linux/stream_link.hh"
@@ -34,22 +35,32 @@ class Driver {
     std::variant<Tap*, StreamLink*> link;
     Capture* capture = nullptr;                // --pcap
     Command* command = nullptr;                // run: ends with it
+    NamespaceWatch* guest = nullptr;           // attach: ends with it
     const std::string* resolv_conf = nullptr;  // path to follow; null under --dns
     int signals = -1;                          // from open_signals
   };
 
   explicit Driver(const Parts& parts);
 
-  // Until a signal, the end of the command, or of the interface. The status to exit with.
+  // Until a signal, the end of the command, of what was attached to, or of the interface. The status to exit with.
   int run();
 
  private:
-  enum Input : size_t { kSockets, kLink, kSignals, kResolvConf, kRoutes, kCommand, kInputs };
+  enum Input : size_t {
+    kSockets,
+    kLink,
+    kSignals,
+    kResolvConf,
+    kRoutes,
+    kCommand,
+    kGuest,
+    kInputs
+  };
 
   void wait();
   void turn();
   void handle_link(Instant now);
-  void handle_host(Instant now);  // signals, resolv.conf, routes, the command
+  void handle_host(Instant now);  // signals, resolv.conf, routes, what we end with
   void handle_signals();
   void handle_command_end();
   bool ready(Input input) const { return polled_[input].revents != 0; }

@@ -29,6 +29,7 @@ struct GuestSide {
   std::unique_ptr<Tap> tap;
   std::unique_ptr<StreamLink> stream;
   std::unique_ptr<Command> command;
+  std::unique_ptr<NamespaceWatch> watch;  // attach
 
   GuestLink& link() { return tap ? static_cast<GuestLink&>(*tap) : *stream; }
 };
@@ -48,6 +49,9 @@ Result<GuestSide, SystemError> make_guest_side(const Settings& settings, const C
     return out;
   }
   if (settings.verb == Verb::kAttach) {
+    auto watch = NamespaceWatch::of(settings.netns);
+    if (!watch.ok()) return watch.error();
+    out.watch = std::make_unique<NamespaceWatch>(std::move(watch.value()));
     auto made = make_guest_network_in(settings.netns, network);
     if (!made.ok()) return made.error();
     tap = std::move(made.value());
@@ -178,6 +182,7 @@ Result<int, SystemError> drive(const Settings& settings) {
   if (guest->stream) parts.link = guest->stream.get();
   parts.capture = recording->capture.get();
   parts.command = guest->command.get();
+  parts.guest = guest->watch.get();
   parts.resolv_conf = settings.resolvers.empty() ? &kResolvConf : nullptr;
   parts.signals = signals.get();
   Driver driver(parts);

@@ -24,9 +24,14 @@ bool same_file(int a, int b) {
 
 // Into the namespace, by way of the user namespace that owns it where that is not ours: there we
 // have the right to make interfaces.
-Result<Done, SystemError> enter(const std::string& path) {
+Result<Done, SystemError> enter(const std::string& path, bool configures) {
   const Fd net(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!net) return last_error("cannot open the namespace " + path);
+  const Fd our_net(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  // Whoever bridges the interface may have it here. A default route by it would be a loop.
+  if (configures && our_net && same_file(net.get(), our_net.get())) {
+    return SystemError{"the namespace " + path + " is dashi's own: not to be configured", 0};
+  }
   const Fd owner(::ioctl(net.get(), NS_GET_USERNS));
   const Fd ours(::open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
   if (owner && ours && !same_file(owner.get(), ours.get())) ::setns(owner.get(), CLONE_NEWUSER);
@@ -36,7 +41,7 @@ Result<Done, SystemError> enter(const std::string& path) {
 }
 
 void make_and_send(int channel, const std::string& path, const GuestNetwork& network) {
-  const auto entered = enter(path);
+  const auto entered = enter(path, network.configure);
   if (!entered.ok()) {
     send_failure(channel, entered.error());
     return;

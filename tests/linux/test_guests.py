@@ -3,11 +3,13 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import GATEWAY4, GUEST4, NET4, NET6, PREFIX6, Dashi, Lab, eventually, need
+from lab import (GATEWAY4, GUEST4, NET4, NET6, PREFIX6, WAIT, Dashi, Lab, dashi_program, eventually, inside,
+                 need)
 
 need("udhcpc", "dhclient", "rdisc6", "ping")
 
@@ -143,3 +145,43 @@ def test_an_interface_that_is_deleted_ends_dashi(lab: Lab) -> None:
     assert dashi.popen.wait(timeout=20) == 1
     assert "interface is gone" in dashi.output()
     lab.run("", "ip netns del deleted")
+
+
+def test_a_namespace_that_is_deleted_ends_dashi(lab: Lab) -> None:
+    """Its name is gone; the interface alone would keep it alive, and dashi with it."""
+    lab.run("", "ip netns add unlinked && ip netns add bystander")
+    dashi = lab.dashi("attach", "--netns", "/run/netns/unlinked")
+    written = Path("/etc/netns/unlinked/resolv.conf")
+    assert written.exists()
+    lab.run("", "ip netns del bystander")  # in the same folder, and nothing to dashi
+    dashi.status()
+    lab.run("", "ip netns del unlinked && ip netns add unlinked")  # another of that name
+    assert dashi.popen.wait(timeout=WAIT) == 0
+    assert "the namespace /run/netns/unlinked is gone" in dashi.output()
+    assert not written.exists()
+    lab.run("", "ip netns del unlinked")
+
+
+@pytest.mark.parametrize("by", ["--pid", "--netns", "link"])
+def test_a_process_that_ends_ends_dashi(lab: Lab, by: str) -> None:
+    process = lab.start("", "unshare", "--net", "sleep", "1000")
+    path = Path(f"/proc/{process.popen.pid}/ns/net")
+    eventually("it has a namespace of its own", lambda: path.readlink() != Path("/proc/self/ns/net").readlink())
+    if by == "link":  # as containers are made known to `ip netns`
+        Path("/run/netns/container").symlink_to(path)
+        path = Path("/run/netns/container")
+    where = ("--pid", str(process.popen.pid)) if by == "--pid" else ("--netns", str(path))
+    dashi = lab.dashi("attach", *where, "--configure")
+    enter = f"nsenter --net=/proc/{process.popen.pid}/ns/net"
+    assert "1 received" in lab.run("", f"{enter} ping -c 1 -W 5 {NET4}")
+    process.stop(signal.SIGKILL)
+    assert dashi.popen.wait(timeout=WAIT) == 0
+    assert f"process {process.popen.pid} ended" in dashi.output()
+
+
+def test_dashi_does_not_become_its_own_network(lab: Lab) -> None:
+    done = subprocess.run(inside("host", [dashi_program(), "attach", "--netns", "/run/netns/host", "--configure"]),
+                          capture_output=True, text=True, timeout=WAIT)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
+    assert "dashi's own" in done.stderr
+    assert lab.run("host", f"ip -o link show dev {DEVICE}", check=False) == ""
