@@ -60,6 +60,7 @@ Nat::~Nat() = default;
 void Nat::handle_frames(Instant now, std::span<const GuestFrame> frames) {
   observe(*rooms_, now);
   for (const GuestFrame& frame : frames) dispatch(*rooms_, now, frame);
+  rooms_->udp.finish_batch(now);
   rooms_->tcp.finish_batch(now);
 }
 
@@ -158,6 +159,12 @@ std::string Nat::dump(Instant now) const {
   rooms_->udp.dump(out, now);
   rooms_->echo.dump(out, now);
   rooms_->dns.dump(out, now);
+  return out;
+}
+
+std::string Nat::audit() const {
+  std::string out;
+  rooms_->tcp.audit(out);
   return out;
 }
 

@@ -31,32 +31,6 @@ UdpCarrier::UdpCarrier(FlowContext& context, const AddressPolicy& policy, IcmpEr
       errors_(errors),
       scratch_(new uint8_t[kBatch * kBufferBytes]) {}
 
-void UdpCarrier::send(Instant now, DatagramSocket& socket, const Packet& packet,
-                      const Endpoint& remote, const IpAddress& local) {
-  OutDatagram out;
-  out.remote = remote;
-  out.local = local;
-  out.payload = packet.payload;
-  const bool row =
-      packet.offload.gso_type == GsoType::kUdp && packet.payload.size() > packet.offload.gso_size;
-  if (row) out.segment_size = packet.offload.gso_size;
-  // The gateway is one hop. Zero would mean the host's default.
-  out.ttl = static_cast<uint8_t>(std::max(packet.ip_header.ttl - 1, 1));
-  out.tos = packet.ip_header.tos;
-  out.dont_fragment = packet.ip_header.dont_fragment;
-  const auto sent = socket.send({&out, 1});
-  if (sent.ok()) {
-    context_.counters.add(Counter::kUdpOut, segments_of(out.payload.size(), out.segment_size));
-    return;
-  }
-  // Too long: the path's MTU is not known here, the socket's NetError brings it.
-  const auto report = report_for(sent.error());
-  if (report.has_value() && *report != IcmpReport::kPacketTooBig) {
-    errors_.report(now, *report, packet, 0);
-  }
-  context_.drop(DropReason::kUdpSendFailed, packet.frame);
-}
-
 UdpCarrier::Batch UdpCarrier::pull(DatagramSocket& socket, uint16_t& row, uint32_t budget) {
   FrameWriter& writer = context_.writer;
   const size_t room = writer.reserve(kBatch, sizeof(EthernetHeader) + writer.limits().mtu).size();

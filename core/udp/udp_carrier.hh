@@ -1,6 +1,6 @@
-// What mappings and forwarded ports have in common: a guest's datagram into a socket, a batch of
-// datagrams out of one, a datagram to the guest, a network error to the guest. Knows no table and
-// decides nothing about who may talk to whom.
+// What mappings and forwarded ports have in common on the way to the guest: a batch of datagrams out of a
+// socket, a datagram to the guest, a network error to the guest. Knows no table and decides nothing about
+// who may talk to whom. The other way is udp_uplink's.
 #pragma once
 
 #include <array>
@@ -14,10 +14,6 @@ namespace dashi {
 class UdpCarrier {
  public:
   UdpCarrier(FlowContext& context, const AddressPolicy& policy, IcmpErrors& errors);
-
-  // Sends the packet's payload. A failure is counted and, where there is anything to tell, told.
-  void send(Instant now, DatagramSocket& socket, const Packet& packet, const Endpoint& remote,
-            const IpAddress& local);
 
   enum class Pull : uint8_t {
     kSome,     // `batch` holds datagrams, good until the next pull

@@ -21,10 +21,11 @@ IpAddress gateway_for(const Topology& topology, const IpAddress& guest) {
 }  // namespace
 
 UdpForwards::UdpForwards(const UdpConfig& config, FlowContext& context, const AddressPolicy& policy,
-                         UdpCarrier& carrier, SipKey index_key)
+                         UdpUplink& uplink, UdpCarrier& carrier, SipKey index_key)
     : config_(config),
       context_(context),
       policy_(policy),
+      uplink_(uplink),
       carrier_(carrier),
       forwards_(context.limits.udp_forwards),
       peers_(context.limits.udp_endpoints),
@@ -101,7 +102,7 @@ bool UdpForwards::handle_packet(Instant now, const Packet& packet) {
   peer.last_used = now;
   peer.answered = true;
   // The answer leaves from the port that was asked, else a connected client would not take it.
-  carrier_.send(now, *forwards_[peer.forward].socket, packet, peer.remote, peer.local);
+  uplink_.send(now, *forwards_[peer.forward].socket, packet, peer.remote, peer.local);
   return true;
 }
 

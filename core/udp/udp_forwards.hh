@@ -17,13 +17,14 @@
 #include "core/flow/timers.hh"
 #include "core/udp/udp_carrier.hh"
 #include "core/udp/udp_config.hh"
+#include "core/udp/udp_uplink.hh"
 
 namespace dashi {
 
 class UdpForwards {
  public:
   UdpForwards(const UdpConfig& config, FlowContext& context, const AddressPolicy& policy,
-              UdpCarrier& carrier, SipKey index_key);
+              UdpUplink& uplink, UdpCarrier& carrier, SipKey index_key);
 
   // `guest` absent: the guest's address of the host endpoint's family, whatever it is at the time.
   Result<Endpoint, SocketError> add(const Endpoint& host, const std::optional<IpAddress>& guest,
@@ -85,6 +86,7 @@ class UdpForwards {
   const UdpConfig& config_;
   FlowContext& context_;
   const AddressPolicy& policy_;
+  UdpUplink& uplink_;
   UdpCarrier& carrier_;
   SlotMap<Forward> forwards_;
   SlotMap<Peer> peers_;

@@ -27,8 +27,9 @@ UdpProxy::UdpProxy(const UdpConfig& config, FlowContext& context, const AddressP
       context_(context),
       policy_(policy),
       errors_(errors),
+      uplink_(context, errors),
       carrier_(context, policy, errors),
-      forwards_(config, context, policy, carrier_, index_key),
+      forwards_(config, context, policy, uplink_, carrier_, index_key),
       mappings_(context.limits.udp_endpoints),
       index_(context.limits.udp_endpoints, index_key),
       timers_(context.limits.udp_endpoints),
@@ -57,8 +58,10 @@ void UdpProxy::handle_packet(Instant now, const Packet& packet) {
   mapping.dns_only = mapping.dns_only && packet.destination_port == kDnsPort;
   mapping.contacts.touch(*remote, packet.ip_header.destination);
   ++mapping.sent;
-  carrier_.send(now, *mapping.socket, packet, *remote, {});
+  uplink_.send(now, *mapping.socket, packet, *remote, {});
 }
+
+void UdpProxy::finish_batch(Instant now) { uplink_.finish(now); }
 
 // Where the packet leads; nothing if it was refused.
 std::optional<Endpoint> UdpProxy::resolve(Instant now, const Packet& packet) {
@@ -289,6 +292,7 @@ void UdpProxy::archive_all(Archive& ar) {
 }
 
 void UdpProxy::save(ArchiveWriter& ar) const {
+  DASHI_CHECK(uplink_.empty());                  // a batch of frames is never saved halfway
   const_cast<UdpProxy*>(this)->archive_all(ar);  // a writer changes nothing
   timers_.save(ar);
 }

@@ -17,6 +17,7 @@
 #include "core/udp/udp_carrier.hh"
 #include "core/udp/udp_config.hh"
 #include "core/udp/udp_forwards.hh"
+#include "core/udp/udp_uplink.hh"
 
 namespace dashi {
 
@@ -25,8 +26,10 @@ class UdpProxy {
   UdpProxy(const UdpConfig& config, FlowContext& context, const AddressPolicy& policy,
            IcmpErrors& errors, SipKey index_key);
 
-  // A UDP packet whose TTL allows a hop, and that no service of the gateway took.
+  // A UDP packet whose TTL allows a hop, and that no service of the gateway took. Its frame is borrowed
+  // until finish_batch.
   void handle_packet(Instant now, const Packet& packet);
+  void finish_batch(Instant now);  // sends what the batch's packets carried
   void handle_socket(Instant now, const SocketEvent& event);  // kUdp and kUdpForward
   void handle_guest_writable(Instant now);
   void handle_timers(Instant now);
@@ -84,6 +87,7 @@ class UdpProxy {
   FlowContext& context_;
   const AddressPolicy& policy_;
   IcmpErrors& errors_;
+  UdpUplink uplink_;
   UdpCarrier carrier_;
   UdpForwards forwards_;
   SlotMap<Mapping> mappings_;

@@ -1,12 +1,17 @@
 // What is Linux's own about the sockets, beyond the contract that the conformance suite holds.
 #include "core/linux/sockets.hh"
 
+#include <net/if.h>
+#include <netinet/udp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <boost/test/unit_test.hpp>
+#include <cstring>
 
+#include "core/linux/datagram_scratch.hh"
 #include "core/linux/sockaddr.hh"
 #include "tests/linux/network_namespace.hh"
 
@@ -44,6 +49,51 @@ struct Fixture {
     return fd;
   }
 };
+
+constexpr FlowId kDatagram{FlowKind::kUdp, 0, 1};
+
+// A UDP socket of the peer's on loopback.
+struct UdpPeer {
+  Fd fd{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  Endpoint endpoint;
+
+  UdpPeer() {
+    const SockAddr any = to_sockaddr({kLoopback, {}});
+    BOOST_REQUIRE(::bind(fd.get(), any.get(), any.size) == 0);
+    endpoint = local_endpoint(fd.get());
+  }
+  // Sizes of what one call receives; joined ones as the kernel joined them.
+  std::vector<size_t> received() {
+    std::vector<size_t> sizes;
+    std::vector<uint8_t> buffer(65536);
+    while (true) {
+      const ssize_t n = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
+      if (n < 0) return sizes;
+      sizes.push_back(static_cast<size_t>(n));
+    }
+  }
+};
+
+// Loopback's MTU while it lives.
+struct LoopbackMtu {
+  explicit LoopbackMtu(int mtu) { set(mtu); }
+  ~LoopbackMtu() { set(65536); }
+  static void set(int mtu) {
+    const Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request{};
+    std::strcpy(request.ifr_name, "lo");
+    request.ifr_mtu = mtu;
+    BOOST_REQUIRE(::ioctl(fd.get(), SIOCSIFMTU, &request) == 0);
+  }
+};
+
+std::vector<OutDatagram> row_of(const Endpoint& to, Bytes payload, size_t count) {
+  OutDatagram one;
+  one.remote = to;
+  one.payload = payload;
+  one.ttl = 63;
+  return std::vector<OutDatagram>(count, one);
+}
 
 // No descriptor is left while it lives.
 struct NoDescriptors {
@@ -136,6 +186,64 @@ BOOST_AUTO_TEST_CASE(info_tells_what_waits_unsent_and_unacknowledged) {
   }
   BOOST_TEST(stream.info().unsent_bytes > 0u);
   BOOST_TEST(stream.info().cwnd_bytes > 0u);
+}
+
+BOOST_AUTO_TEST_CASE(like_datagrams_of_a_batch_leave_as_one_super_datagram) {
+  UdpPeer peer;
+  request_coalescing(peer.fd.get());  // so that the peer sees what left, uncut
+  auto socket = sockets->open_datagram({Ipv4Address{}, {}}, kDatagram);
+  BOOST_REQUIRE(socket.ok());
+  const std::vector<uint8_t> payload(1000, 7);
+  auto row = row_of(peer.endpoint, payload, 10);
+  row.back().payload = Bytes(payload).first(10);
+  row.push_back(row.front());
+  row.back().tos = 0x28;
+  const auto sent = (*socket)->send(row);
+  BOOST_REQUIRE(sent.ok());
+  BOOST_TEST(*sent == 11u);
+  BOOST_TEST((peer.received() == std::vector<size_t>{9010, 1000}));
+}
+
+BOOST_AUTO_TEST_CASE(a_row_longer_than_64_kib_leaves_in_parts) {
+  UdpPeer peer;
+  const int room = 1 << 20;
+  ::setsockopt(peer.fd.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+  auto socket = sockets->open_datagram({Ipv4Address{}, {}}, kDatagram);
+  BOOST_REQUIRE(socket.ok());
+  const std::vector<uint8_t> payload(1472, 7);
+  const auto sent = (*socket)->send(row_of(peer.endpoint, payload, 64));
+  BOOST_REQUIRE(sent.ok());
+  BOOST_TEST(*sent == 64u);
+  BOOST_TEST((peer.received() == std::vector<size_t>(64, 1472)));
+}
+
+BOOST_AUTO_TEST_CASE(what_the_path_cannot_carry_whole_leaves_one_by_one) {
+  const LoopbackMtu mtu(1500);
+  UdpPeer peer;
+  auto socket = sockets->open_datagram({Ipv4Address{}, {}}, kDatagram);
+  BOOST_REQUIRE(socket.ok());
+  const std::vector<uint8_t> payload(3000, 7);
+  for (int again = 0; again < 2; ++again) {
+    const auto sent = (*socket)->send(row_of(peer.endpoint, payload, 5));
+    BOOST_REQUIRE(sent.ok());
+    BOOST_TEST(*sent == 5u);
+    BOOST_TEST((peer.received() == std::vector<size_t>(5, 3000)));
+  }
+  // With DF each of them is too long, and the first that is says so with the MTU.
+  auto row = row_of(peer.endpoint, payload, 2);
+  for (OutDatagram& one : row) one.dont_fragment = true;
+  const auto sent = (*socket)->send(row);
+  BOOST_REQUIRE(!sent.ok());
+  BOOST_TEST((sent.error() == SocketError::kMessageTooLong));
+  bool told = false;
+  for (const SocketEvent& event : sockets->take_events()) {
+    if (event.kind != SocketEvent::Kind::kNetError) continue;
+    told = true;
+    BOOST_TEST((event.error.error == SocketError::kMessageTooLong));
+    BOOST_TEST(event.error.mtu == 1500u);
+    BOOST_TEST((event.error.original_remote == peer.endpoint));
+  }
+  BOOST_TEST(told);
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_adopted) {

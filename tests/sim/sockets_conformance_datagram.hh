@@ -205,6 +205,39 @@ inline void batches_case(Scene& scene) {
   BOOST_TEST((!none.ok() && none.error() == SocketError::kWouldBlock));
 }
 
+// Neighbours alike enough to be joined on the way, and some that are not.
+inline void mixed_batch_case(Scene& scene) {
+  DatagramPair pair = datagram_pair(scene);
+  const auto other = scene.world.peer_datagram(scene.family);
+  const auto payload = pattern(100, 6);
+  const std::array<size_t, 12> sizes{100, 100, 100, 40, 100, 0, 100, 100, 60, 60, 100, 100};
+  std::array<OutDatagram, sizes.size()> out;
+  std::array<std::vector<size_t>, 2> expected;
+  for (size_t i = 0; i < out.size(); ++i) {
+    const bool elsewhere = i == 7 || i > 9;
+    out[i].remote = elsewhere ? other->endpoint() : pair.peer->endpoint();
+    out[i].payload = Bytes(payload).first(sizes[i]);
+    expected[elsewhere ? 1 : 0].push_back(sizes[i]);
+  }
+  std::span<const OutDatagram> left = out;
+  BOOST_REQUIRE(scene.eventually([&] {
+    const auto sent = pair.socket->send(left);
+    if (sent.ok()) left = left.subspan(*sent);
+    return left.empty();
+  }));
+  const std::array<PeerDatagram*, 2> peers{pair.peer.get(), other.get()};
+  for (size_t p = 0; p < 2; ++p) {
+    BOOST_REQUIRE(
+        scene.eventually([&] { return peers[p]->received().size() >= expected[p].size(); }));
+    std::vector<size_t> got;
+    for (const PeerReceived& one : peers[p]->received()) {
+      got.push_back(one.bytes.size());
+      BOOST_TEST(std::equal(one.bytes.begin(), one.bytes.end(), payload.begin()));
+    }
+    BOOST_TEST((got == expected[p]));
+  }
+}
+
 inline void segmented_send_case(Scene& scene) {
   DatagramPair pair = datagram_pair(scene);
   const auto payload = pattern(250, 8);
@@ -294,6 +327,7 @@ inline std::vector<Case> datagram_cases() {
       {"a_zero_length_datagram_is_a_datagram", zero_length_case},
       {"a_datagram_longer_than_the_buffer_is_cut_and_says_so", truncated_case},
       {"batches_keep_their_order_and_receive_ends_with_would_block", batches_case},
+      {"a_batch_of_mixed_datagrams_arrives_one_by_one", mixed_batch_case},
       {"a_segmented_send_arrives_as_single_datagrams", segmented_send_case},
       {"ttl_and_tos_leave_as_given", ttl_and_tos_case},
       {"port_unreachable_is_an_event_and_the_socket_lives_on", port_unreachable_case},

@@ -40,8 +40,10 @@ struct DatagramState {
   bool closed = false;
   std::deque<SentDatagram> sent;
   std::deque<Arrival> incoming;
-  std::optional<SocketError> send_error;  // of every send while set
-  size_t send_room = ~size_t{0};          // datagrams taken before kWouldBlock
+  std::optional<SocketError> send_error;   // of every send while set
+  size_t send_room = ~size_t{0};           // datagrams taken before kWouldBlock
+  std::optional<Endpoint> refused_remote;  // a datagram to it stops with kAccessDenied
+  size_t send_calls = 0;
 };
 
 struct SentEcho {
@@ -101,10 +103,15 @@ class Datagram final : public DatagramSocket {
   explicit Datagram(DatagramState& state) : state_(state) {}
   ~Datagram() override { state_.closed = true; }
   Result<size_t, SocketError> send(std::span<const OutDatagram> datagrams) override {
+    ++state_.send_calls;
     if (state_.send_error) return *state_.send_error;
     size_t taken = 0;
     for (const OutDatagram& d : datagrams) {
       if (state_.send_room == 0) break;
+      if (state_.refused_remote == d.remote) {
+        if (taken == 0) return SocketError::kAccessDenied;
+        break;
+      }
       if (state_.send_room != ~size_t{0}) --state_.send_room;
       state_.sent.push_back({d.remote,
                              d.local,

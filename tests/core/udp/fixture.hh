@@ -27,6 +27,7 @@ struct UdpFixture {
     const ParsedFrame frame(
         udp_frame(spec(source, destination), source.port.number, destination.port.number, payload));
     proxy.handle_packet(now, frame.packet);
+    proxy.finish_batch(now);
   }
   DatagramState& socket(size_t i) {
     BOOST_REQUIRE(i < world.sockets.datagrams.size());

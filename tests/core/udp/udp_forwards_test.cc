@@ -229,16 +229,19 @@ BOOST_AUTO_TEST_CASE(a_flood_of_remotes_does_not_push_out_those_the_guest_answer
   arrive(known);
   const ParsedFrame answer(test::udp_frame(UdpFixture::spec(kServer, known), 53, 33333, {1}));
   small.handle_packet(now, answer.packet);
+  small.finish_batch(now);
   for (uint16_t i = 1; i <= 100; ++i) arrive(at("203.0.113.1", i));
   BOOST_TEST(small.forward_peers() == 8u);
   BOOST_TEST(world.link.frames.size() == 101u);
   small.handle_packet(now, answer.packet);
+  small.finish_batch(now);
   BOOST_TEST(socket(0).sent.size() == 2u);
   // With every remote answered, the table is full and says so.
   for (uint16_t i = 94; i <= 100; ++i) {
     const ParsedFrame more(
         test::udp_frame(UdpFixture::spec(kServer, at("203.0.113.1", i)), 53, i, {1}));
     small.handle_packet(now, more.packet);
+    small.finish_batch(now);
   }
   BOOST_TEST(socket(0).sent.size() == 9u);
   arrive(at("203.0.113.2", 1));

@@ -38,6 +38,7 @@ BOOST_AUTO_TEST_CASE(a_datagram_carries_its_ip_header_along_with_one_hop_less) {
   spec.dont_fragment = false;
   const ParsedFrame frame(test::udp_frame(spec, 5000, 7000, pattern(10)));
   proxy.handle_packet(now, frame.packet);
+  proxy.finish_batch(now);
   const auto& sent = socket(0).sent[0];
   BOOST_TEST(sent.ttl == 8);
   BOOST_TEST(sent.tos == 0x2e);
@@ -152,6 +153,7 @@ BOOST_AUTO_TEST_CASE(a_uso_super_frame_is_one_send) {
   const ParsedFrame frame(
       test::udp_frame(UdpFixture::spec(kGuest, kRemote), 5000, 7000, pattern(2500)), offload);
   proxy.handle_packet(now, frame.packet);
+  proxy.finish_batch(now);
   BOOST_TEST(socket(0).sent.size() == 1u);
   BOOST_TEST(socket(0).sent[0].segment_size == 1000);
   BOOST_TEST(socket(0).sent[0].payload.size() == 2500u);
@@ -346,6 +348,7 @@ BOOST_AUTO_TEST_CASE(at_the_bound_idle_mappings_give_way_and_busy_ones_stay) {
     const ParsedFrame frame(
         test::udp_frame(UdpFixture::spec(at("10.0.0.2", port), kRemote), port, 7000, {}));
     small.handle_packet(now, frame.packet);
+    small.finish_batch(now);
   };
   send(1);
   now += 1min;

@@ -62,6 +62,7 @@ BOOST_AUTO_TEST_CASE(saved_and_restored_everything_goes_on) {
   const test::ParsedFrame answer(
       test::udp_frame(UdpFixture::spec(kServer, at("10.0.0.1", 50001)), 53, 50001, {8}));
   again.handle_packet(now, answer.packet);
+  again.finish_batch(now);
   BOOST_TEST((socket(0).sent.back().remote == kPeer));
   // The DNS mapping dies first, the others later.
   again.handle_timers(now + 10s);
