@@ -1,7 +1,11 @@
 #include "core/linux/cli.hh"
 
+#include <fcntl.h>
+#include <net/if.h>
+
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <map>
 
 namespace dashi {
@@ -18,10 +22,12 @@ struct Words {
   bool no_ipv6 = false;
   std::string loopback;  // "all", or ports; empty: not given
   std::string udp_filter = "address";
-  uint32_t mtu = 0;
+  std::optional<uint32_t> mtu;
   std::string netns;
-  int pid = 0;
+  std::string pid;
   std::string socket;
+  std::optional<std::string> pcap;
+  std::optional<int> ready_fd;
 };
 
 [[noreturn]] void refuse(const std::string& text) { throw CLI::ValidationError(text, 2); }
@@ -60,10 +66,10 @@ void add_common(CLI::App& app, Settings& settings, Words& words) {
             ->type_name("KIND"),
         reach);
   const char* running = "Running";
-  group(app.add_option("--pcap", settings.pcap, "Write both sides of the NAT to a capture (pcapng)")
+  group(app.add_option("--pcap", words.pcap, "Write both sides of the NAT to a capture (pcapng)")
             ->type_name("FILE"),
         running);
-  group(app.add_option("--ready-fd", settings.ready_fd,
+  group(app.add_option("--ready-fd", words.ready_fd,
                        "Write `1` to this descriptor and close it once the network works")
             ->type_name("N"),
         running);
@@ -79,9 +85,10 @@ void add_interface(CLI::App& app, Settings& settings, const char* configure_help
 
 Endpoint parse_resolver(const std::string& text) {
   const auto address = parse_ip(text);
-  if (address) return {*address, {53}};
-  const auto endpoint = parse_endpoint(text);
-  if (!endpoint) refuse("--dns " + text + ": not an address");
+  const auto endpoint = address ? Endpoint{*address, {53}} : parse_endpoint(text);
+  const bool usable = endpoint && endpoint->port.number != 0 &&
+                      !endpoint->address.is_unspecified() && !endpoint->address.is_multicast();
+  if (!usable) refuse("--dns " + text + ": not a server's address");
   return *endpoint;
 }
 
@@ -97,7 +104,8 @@ void fill_network(const Words& words, Settings& out) {
     out.net6 = parse_ipv6_prefix(words.net6);
     if (!out.net6) refuse("--net6 " + words.net6 + ": not an IPv6 prefix such as fd00:da51::/64");
   }
-  if (words.mtu != 0) out.mtu = words.mtu;
+  if (words.no_ipv6 && !words.net6.empty()) refuse("--net6 and --no-ipv6 exclude each other");
+  out.mtu = words.mtu;
   Topology topology;
   topology.ipv6 = out.ipv6;
   if (out.net6) topology.prefix_v6 = *out.net6;
@@ -112,6 +120,9 @@ void fill_reach(const Words& words, Settings& out) {
     std::string error;
     const auto forward = parse_forward(text, error);
     if (!forward) refuse(error);
+    if (words.no_ipv6 && forward->address && forward->address->is_v6()) {
+      refuse("-p " + text + ": the guest has no IPv6 with --no-ipv6");
+    }
     out.forwards.push_back(*forward);
   }
   out.policy.host_loopback = !words.loopback.empty();
@@ -130,6 +141,34 @@ void fill_reach(const Words& words, Settings& out) {
   out.udp_filter = filter->second;
 }
 
+// As the kernel has it (dev_valid_name), and no pattern for it to fill in.
+bool is_interface_name(const std::string& name) {
+  return !name.empty() && name.size() < IFNAMSIZ && name != "." && name != ".." &&
+         name.find_first_of("/:% \t\n\v\f\r") == std::string::npos;
+}
+
+pid_t parse_pid(const std::string& text) {
+  pid_t out = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (parsed.ec != std::errc{} || *parsed.ptr != '\0' || out <= 0) {
+    refuse("--pid " + text + ": not the number of a process");
+  }
+  return out;
+}
+
+void fill_running(const Words& words, Settings& out) {
+  if (!is_interface_name(out.interface)) {
+    refuse("--ifname " + out.interface + ": not an interface name");
+  }
+  if (words.pcap && words.pcap->empty()) refuse("--pcap: no file named");
+  out.pcap = words.pcap.value_or("");
+  if (!words.ready_fd) return;
+  out.ready_fd = *words.ready_fd;
+  if (::fcntl(out.ready_fd, F_GETFD) < 0) {
+    refuse("--ready-fd " + std::to_string(out.ready_fd) + ": not an open descriptor");
+  }
+}
+
 void fill_verb(const Words& words, Settings& out) {
   switch (out.verb) {
     case Verb::kRun:
@@ -137,8 +176,11 @@ void fill_verb(const Words& words, Settings& out) {
       if (out.command.empty()) refuse("run: no command given: dashi run [options] -- CMD");
       return;
     case Verb::kAttach:
-      if (words.netns.empty() == (words.pid == 0)) refuse("attach: give --netns or --pid");
-      out.netns = words.pid != 0 ? "/proc/" + std::to_string(words.pid) + "/ns/net" : words.netns;
+      if (words.netns.empty() == words.pid.empty()) refuse("attach: give --netns or --pid");
+      out.netns = words.netns;
+      if (!words.pid.empty()) {
+        out.netns = "/proc/" + std::to_string(parse_pid(words.pid)) + "/ns/net";
+      }
       return;
     case Verb::kQemu: {
       const auto address = parse_stream_address(words.socket);
@@ -155,7 +197,12 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 std::vector<std::string> split_off_command(int count, const char* const* words, Settings& out) {
   std::vector<std::string> options;
   int i = 1;
-  for (; i < count && std::string_view(words[i]) != "--"; ++i) options.emplace_back(words[i]);
+  for (; i < count && std::string_view(words[i]) != "--"; ++i) {
+    options.emplace_back(words[i]);
+    // The library takes an empty value for none, and a flag without one for the whole: an unset
+    // variable in a script must not open every port.
+    if (options.back() == "--allow-host-loopback=") refuse(options.back() + ": no ports named");
+  }
   for (++i; i < count; ++i) out.command.emplace_back(words[i]);
   return {options.rbegin(), options.rend()};  // as the library wants them
 }
@@ -179,9 +226,7 @@ Settings parse(CLI::App& app, int count, const char* const* arguments) {
                                         "dashi attach (--netns PATH | --pid PID) [options]");
   attach->add_option("--netns", words.netns, "Network namespace, e.g. /run/netns/NAME")
       ->type_name("PATH");
-  attach->add_option("--pid", words.pid, "Network namespace of this process")
-      ->type_name("PID")
-      ->check(CLI::PositiveNumber);
+  attach->add_option("--pid", words.pid, "Network namespace of this process")->type_name("PID");
   add_interface(*attach, settings, "Set addresses and routes, so that no DHCP client is needed");
   add_common(*attach, settings, words);
 
@@ -196,6 +241,9 @@ Settings parse(CLI::App& app, int count, const char* const* arguments) {
 
   app.parse(split_off_command(count, arguments, settings));
   settings.verb = run->parsed() ? Verb::kRun : attach->parsed() ? Verb::kAttach : Verb::kQemu;
+  if (run->parsed() && !settings.command.empty() && !run->remaining().empty()) {
+    refuse("run: neither an option nor behind the --: " + run->remaining().front());
+  }
   if (run->parsed() && settings.command.empty()) {
     settings.command = run->remaining();
     // The library takes what it does not know for the command's beginning.
@@ -206,6 +254,7 @@ Settings parse(CLI::App& app, int count, const char* const* arguments) {
   if (!run->parsed() && !settings.command.empty()) refuse("only run takes a command");
   fill_network(words, settings);
   fill_reach(words, settings);
+  fill_running(words, settings);
   fill_verb(words, settings);
   return settings;
 }

@@ -141,6 +141,16 @@ def test_the_command_is_told_when_all_is_ready(lab: Lab) -> None:
     ["run", "-p", "tcp:1.2.3:80:80", "true"], ["run", "-p", "tcp:90-80:80", "true"],
     ["run", "-p", "udp:0-5:80", "true"], ["run", "--dns", "name.example", "true"],
     ["run", "--udp-filter", "nobody", "true"], ["run", "--allow-host-loopback=x", "true"],
+    ["run", "--mtu", "0", "true"], ["run", "--mtu", "-5", "true"], ["run", "stray", "--", "true"],
+    ["run", "--allow-host-loopback", "8000", "--", "true"], ["run", "--allow-host-loopback=", "true"],
+    ["run", "--ready-fd", "99", "true"], ["run", "--ready-fd", "-1", "true"], ["run", "--ready-fd", "x", "true"],
+    ["run", "--ifname", "", "true"], ["run", "--ifname", "tap%d", "true"], ["run", "--ifname", "a/b", "true"],
+    ["run", "--ifname", "sixteencharacter", "true"], ["run", "--pcap", "", "true"],
+    ["run", "--dns", "192.0.2.1:0", "true"], ["run", "--dns", "0.0.0.0", "true"], ["run", "--dns", "ff02::1", "true"],
+    ["run", "--no-ipv6", "--net6", "fd01::/64", "true"], ["run", "--no-ipv6", "-p", "tcp:[::1]:80:80", "true"],
+    ["run", "--net", "10.1.0.0/24", "--net", "10.2.0.0/24", "true"], ["run", "-p", "tcp:[::1%lo]:80:80", "true"],
+    ["attach", "--pid", "0"], ["attach", "--pid", "12x"], ["attach", "--pid", "99999999999"],
+    ["qemu", "unix:"], ["qemu", "tcp:127.0.0.1:99999"], ["qemu", "unix:/tmp/x", "extra"],
     ["run", "--no-such-option", "true"], ["attach"], ["attach", "--netns", "/x", "--pid", "1"],
     ["attach", "--netns", "/x", "--", "true"], ["qemu"], ["qemu", "ftp:x"], ["qemu", "tcp:1.2.3.4"]])
 def test_a_wrong_command_line_is_one_line_and_2(lab: Lab, words: list[str]) -> None:
