@@ -11,6 +11,8 @@
 
 #include <cstdlib>
 
+#include "core/linux/log.hh"
+
 namespace dashi {
 namespace {
 
@@ -38,14 +40,34 @@ Outcome enter_namespaces() {
   return done;
 }
 
+// Where there is no file to mount over, or only a link to none, as without systemd-resolved: /etc becomes
+// itself with a resolv.conf laid over it (Linux 5.11). Without that the command goes without names.
+void overlay_resolv_conf(const char* folder, const std::string& text) {
+  const Fd here(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  // The overlay keeps the file system that holds its upper layer: it need not stay in sight.
+  bool done = ::mount("dashi", folder, "tmpfs", 0, "mode=755,size=1m") == 0;
+  if (done) {
+    done = ::chdir(folder) == 0 && ::mkdir("upper", 0755) == 0 && ::mkdir("work", 0755) == 0;
+    const Fd fd(::open("upper/resolv.conf", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+    done = done && fd && ::write(fd.get(), text.data(), text.size()) >= 0;
+    // Relative names: nothing in TMPDIR can be taken for an option's end.
+    const char* layers = "lowerdir=/etc,upperdir=upper,workdir=work";
+    done = done && ::mount("dashi", "/etc", "overlay", 0, layers) == 0;
+    ::umount2(folder, MNT_DETACH);
+  }
+  if (here && ::fchdir(here.get()) != 0) done = false;
+  if (!done) log_warning("there is no /etc/resolv.conf: the command will not find names");
+}
+
 // Over whatever /etc/resolv.conf is, or points to. The file itself is gone at once: the mount keeps it.
 Outcome mount_resolv_conf(const std::string& text) {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     return last_error("cannot make mounts private");
   }
-  const char* folder = std::getenv("TMPDIR");
-  std::string path = std::string(folder == nullptr ? "/tmp" : folder) + "/dashi-resolv-XXXXXX";
-  const Fd fd(::mkstemp(path.data()));
+  const char* given = std::getenv("TMPDIR");
+  const char* folder = given == nullptr || *given == '\0' ? "/tmp" : given;
+  std::string path = std::string(folder) + "/dashi-resolv-XXXXXX";
+  const Fd fd(::mkostemp(path.data(), O_CLOEXEC));
   if (!fd) return last_error("cannot make " + path);
   const bool written =
       ::fchmod(fd.get(), 0644) == 0 && ::write(fd.get(), text.data(), text.size()) >= 0;
@@ -53,7 +75,9 @@ Outcome mount_resolv_conf(const std::string& text) {
       written && ::mount(path.c_str(), "/etc/resolv.conf", nullptr, MS_BIND, nullptr) == 0;
   const SystemError error = last_error("cannot mount a file over /etc/resolv.conf");
   ::unlink(path.c_str());
-  if (!mounted) return error;
+  if (mounted) return Done{};
+  if (!written || error.error != ENOENT) return error;
+  overlay_resolv_conf(folder, text);
   return Done{};
 }
 

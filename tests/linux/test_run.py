@@ -173,3 +173,19 @@ def test_help_is_help(lab: Lab, words: list[str]) -> None:
     done = dashi(*words)
     assert (done.returncode, done.stderr) == (0, "")
     assert "dashi" in done.stdout
+
+
+@pytest.mark.parametrize("there", ["", "ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf",
+                                   "ln -s real.conf /etc/resolv.conf; echo nameserver 192.0.2.53 > /etc/real.conf"])
+def test_the_host_need_not_have_a_resolv_conf(lab: Lab, there: str) -> None:
+    """None, a link to nothing (systemd-resolved not running), a link to a file: the command has its own."""
+    # An /etc of the test's own; its other files stay in sight.
+    etc = f"mount -t tmpfs none /etc && cp /proc/self/fd/9/hosts /etc/ && {there or ':'}"
+    look = "cat /etc/resolv.conf && test -s /etc/hosts && pwd"
+    done = subprocess.run(
+        inside("host", ["unshare", "--mount", "sh", "-c",
+                        f"exec 9</etc; {etc}; cd /var; exec {dashi_program()} run -- sh -c '{look}'"]),
+        capture_output=True, text=True, timeout=WAIT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"nameserver {GATEWAY4}\n/var\n"
+    assert "/etc/resolv.conf" not in done.stderr
