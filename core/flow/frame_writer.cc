@@ -124,21 +124,27 @@ bool FrameWriter::send_ip(const IpOut& ip, Bytes header, Bytes payload, size_t c
   std::array<uint8_t, 128> scratch{};
   const size_t before = write_ip_header(scratch, ip, transport_bytes);
   copy_bytes(MutableBytes(scratch).subspan(before), header);
+  Filled filled{size, {}};
   if (checksum_offset != kNoChecksum) {
     Checksum sum;
     if (ip.protocol != IpProtocol::kIcmp) {
       add_pseudo_header(sum, ip.source, ip.destination, ip.protocol, transport_bytes);
     }
-    sum.add(header);
-    sum.add(payload);
-    uint16_t value = sum.value();
+    filled.offload.csum_partial = ip.offload_checksum && limits().checksum_offload;
+    if (filled.offload.csum_partial) {
+      filled.offload.csum_start = static_cast<uint16_t>(before);
+      filled.offload.csum_offset = static_cast<uint16_t>(checksum_offset);
+    } else {
+      sum.add(header);
+      sum.add(payload);
+    }
+    uint16_t value = filled.offload.csum_partial ? sum.partial() : sum.value();
     if (ip.protocol == IpProtocol::kUdp && value == 0) value = 0xffff;  // RFC 768
     store(MutableBytes(scratch).subspan(before + checksum_offset), Be16(value));
   }
   SlotCursor cursor(slots[0]);
   cursor.put(Bytes(scratch).first(before + header.size()));
   cursor.put(payload);
-  const Filled filled{size, {}};
   commit({&filled, 1});
   return true;
 }

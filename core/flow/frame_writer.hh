@@ -23,6 +23,9 @@ struct IpOut {
   uint8_t tos = 0;
   bool dont_fragment = true;
   std::optional<MacAddress> destination_mac;  // absent: the guest's, or the multicast group's
+  // Leave the transport checksum to a link that takes it partial. Not for DHCP: its clients read whole
+  // packets from below their stack, and the checksum with them.
+  bool offload_checksum = false;
 };
 
 class FrameWriter {
