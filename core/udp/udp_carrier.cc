@@ -31,17 +31,21 @@ UdpCarrier::UdpCarrier(FlowContext& context, const AddressPolicy& policy, IcmpEr
       errors_(errors),
       scratch_(new uint8_t[kBatch * kBufferBytes]) {}
 
-UdpCarrier::Batch UdpCarrier::pull(DatagramSocket& socket, uint16_t& row, uint32_t budget) {
+// Asks the link how many frames it takes; blocked when none.
+bool UdpCarrier::has_room() {
   FrameWriter& writer = context_.writer;
-  const size_t room = writer.reserve(kBatch, sizeof(EthernetHeader) + writer.limits().mtu).size();
-  if (room == 0) {
-    blocked_ = true;
-    return {Pull::kBlocked, {}};
-  }
-  writer.commit({});
+  room_ = writer.reserve(kBatch, sizeof(EthernetHeader) + writer.limits().mtu).size();
+  blocked_ = room_ == 0;
+  if (!blocked_) writer.commit({});
+  return !blocked_;
+}
+
+UdpCarrier::Batch UdpCarrier::pull(DatagramSocket& socket, uint16_t& row, uint32_t budget) {
+  DASHI_CHECK(!holds());
+  if (!has_room()) return {Pull::kBlocked, {}};
   // Where datagrams come coalesced, as many as are likely to find room.
   const size_t wanted =
-      std::clamp<size_t>(room / std::max<size_t>(row, 1), 1, std::min<size_t>(kBatch, budget));
+      std::clamp<size_t>(room_ / std::max<size_t>(row, 1), 1, std::min<size_t>(kBatch, budget));
   for (size_t i = 0; i < wanted; ++i) {
     batch_[i] = InDatagram{};
     batch_[i].buffer = MutableBytes(scratch_.get() + i * kBufferBytes, kBufferBytes);
@@ -62,36 +66,101 @@ UdpCarrier::Batch UdpCarrier::pull(DatagramSocket& socket, uint16_t& row, uint32
 
 void UdpCarrier::deliver(const InDatagram& datagram, const Endpoint& source,
                          const Endpoint& guest) {
+  const size_t size = std::min(datagram.size, kBufferBytes);
+  if (datagram.ttl == 1) return drop_incoming(DropReason::kTtlExpired);
+  if (datagram.truncated) return drop_incoming(DropReason::kUdpTooLong);
+  Held held;
+  held.source = source;
+  held.guest = guest;
+  held.from = static_cast<size_t>(datagram.buffer.data() - scratch_.get());
+  held.size = size;
+  held.segment_size = datagram.segment_size;
+  held.ttl = datagram.ttl == 0 ? kUnknownTtl : static_cast<uint8_t>(datagram.ttl - 1);
+  held.tos = datagram.tos;
+  if (blocked_ || holds() || !send_held(held)) held_[held_count_++] = held;
+}
+
+bool UdpCarrier::resume() {
+  size_t done = 0;
+  while (done < held_count_ && !blocked_ && send_held(held_[done])) ++done;
+  std::move(held_.begin() + static_cast<ptrdiff_t>(done),
+            held_.begin() + static_cast<ptrdiff_t>(held_count_), held_.begin());
+  held_count_ -= done;
+  return !blocked_;
+}
+
+// False: the link has no room for the rest, which stays in `held`.
+bool UdpCarrier::send_held(Held& held) {
+  IpOut ip;
+  ip.source = held.source.address;
+  ip.destination = held.guest.address;
+  ip.protocol = IpProtocol::kUdp;
+  ip.ttl = held.ttl;
+  ip.tos = held.tos;
+  ip.offload_checksum = true;
+  const bool is_row = segments_of(held.size, held.segment_size) > 1;
+  const size_t longest = is_row ? held.segment_size : held.size;
+  if (ip_header_bytes(ip.destination) + sizeof(UdpHeader) + longest >
+      context_.writer.limits().mtu) {
+    drop_incoming(DropReason::kUdpTooLong);
+    return true;
+  }
+  if (is_row && send_row(ip, held, Bytes(scratch_.get() + held.from, held.size))) return true;
+  do {
+    if (room_ == 0 && !has_room()) return false;
+    const size_t n = std::min(longest, held.size);
+    const Bytes one(scratch_.get() + held.from, n);
+    if (!context_.writer.send_udp(ip, held.source.port, held.guest.port, one)) {
+      room_ = 0;  // the link promised more than it has
+      blocked_ = true;
+      return false;
+    }
+    --room_;
+    context_.counters.increment(Counter::kUdpIn);
+    held.from += n;
+    held.size -= n;
+  } while (held.size != 0);
+  return true;
+}
+
+// A row whole, if the link takes such frames and has room for one.
+bool UdpCarrier::send_row(const IpOut& ip, const Held& held, Bytes row) {
   FrameWriter& writer = context_.writer;
   const LinkLimits limits = writer.limits();
-  const Bytes payload = Bytes(datagram.buffer).first(std::min(datagram.size, kBufferBytes));
-  const size_t segments = segments_of(payload.size(), datagram.segment_size);
-  const size_t segment_bytes = segments == 1 ? payload.size() : datagram.segment_size;
-  const size_t headers = ip_header_bytes(guest.address) + sizeof(UdpHeader);
-  if (datagram.ttl == 1) return drop_incoming(DropReason::kTtlExpired);
-  if (datagram.truncated || headers + segment_bytes > limits.mtu) {
-    return drop_incoming(DropReason::kUdpTooLong);
-  }
-  IpOut ip;
-  ip.source = source.address;
-  ip.destination = guest.address;
-  ip.protocol = IpProtocol::kUdp;
-  ip.ttl = datagram.ttl == 0 ? kUnknownTtl : static_cast<uint8_t>(datagram.ttl - 1);
-  ip.tos = datagram.tos;
   const size_t row_max = limits.gso_bytes_max == 0 ? 65535 : limits.gso_bytes_max;
-  if (segments > 1 && limits.udp_gso && headers + payload.size() <= row_max) {
-    if (!writer.send_udp_row(ip, source.port, guest.port, payload, datagram.segment_size)) return;
-    context_.counters.add(Counter::kUdpIn, segments);
-    return;
+  const size_t headers = ip_header_bytes(held.guest.address) + sizeof(UdpHeader);
+  if (!limits.udp_gso || headers + row.size() > row_max) return false;
+  if (writer.reserve(1, sizeof(EthernetHeader) + headers + row.size()).empty()) return false;
+  writer.commit({});
+  room_ = 0;  // to be asked again
+  if (!writer.send_udp_row(ip, held.source.port, held.guest.port, row, held.segment_size)) {
+    return false;
   }
-  for (size_t i = 0; i < segments; ++i) {
-    const size_t from = i * segment_bytes;
-    const Bytes one = payload.subspan(from, std::min(segment_bytes, payload.size() - from));
-    // The link filled up under a row: the rest is lost, as on any wire, and counted there.
-    if (!writer.send_udp(ip, source.port, guest.port, one)) return;
-    context_.counters.increment(Counter::kUdpIn);
-  }
+  context_.counters.add(Counter::kUdpIn, segments_of(row.size(), held.segment_size));
+  return true;
 }
+
+template <typename Archive>
+void UdpCarrier::archive_all(Archive& ar) {
+  auto count = static_cast<uint32_t>(held_count_);
+  ar(blocked_, count);
+  if (count > kBatch) count = 0;  // read from what this code did not write
+  for (uint32_t i = 0; i < count && ar.ok(); ++i) {
+    Held& held = held_[i];
+    auto size = static_cast<uint32_t>(held.size);
+    ar(held.source, held.guest, held.segment_size, held.ttl, held.tos, size);
+    if constexpr (Archive::kReading) {
+      if (size > kBufferBytes) return ar.fail();  // the same
+      held.from = i * kBufferBytes;
+      held.size = size;
+    }
+    ar.bytes(MutableBytes(scratch_.get() + held.from, size));
+  }
+  held_count_ = count;
+}
+
+template void UdpCarrier::archive_all(ArchiveWriter& ar);
+template void UdpCarrier::archive_all(ArchiveReader& ar);
 
 void UdpCarrier::relay(Instant now, const NetError& error, const Endpoint& guest,
                        const Endpoint& seen) {

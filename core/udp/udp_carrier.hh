@@ -29,8 +29,11 @@ class UdpCarrier {
   // `row` is the flow's memory of how many segments its coalesced datagrams have.
   Batch pull(DatagramSocket& socket, uint16_t& row, uint32_t budget);
 
-  // Sends a datagram, or a coalesced row of them, to the guest, with one hop less.
+  // Sends a datagram of the last pull, or a coalesced row of them, to the guest, with one hop less. What
+  // the guest link has no room for waits here, and nothing is pulled before it has left.
   void deliver(const InDatagram& datagram, const Endpoint& source, const Endpoint& guest);
+  // Goes on with what waits. False: there is still no room.
+  bool resume();
 
   // Tells the guest of an error about what `guest` sent to `seen`.
   void relay(Instant now, const NetError& error, const Endpoint& guest, const Endpoint& seen);
@@ -41,14 +44,30 @@ class UdpCarrier {
   // The guest link had no room; until handle_guest_writable.
   bool blocked() const { return blocked_; }
   void unblock() { blocked_ = false; }
+  // Something waits that resume() would send.
+  bool holds() const { return held_count_ != 0; }
+  void forget() { held_count_ = 0; }
   template <typename Archive>
-  friend void archive(Archive& ar, UdpCarrier& c) {
-    ar(c.blocked_);
-  }
+  void archive_all(Archive& ar);
 
  private:
   static constexpr size_t kBatch = 16;
   static constexpr size_t kBufferBytes = 65536;  // a datagram, or a coalesced row, at its longest
+
+  // What is left of a datagram that was pulled: bytes of scratch_, under their names for the guest.
+  struct Held {
+    Endpoint source;
+    Endpoint guest;
+    size_t from = 0;  // of scratch_
+    size_t size = 0;
+    uint16_t segment_size = 0;  // as in InDatagram
+    uint8_t ttl = 0;            // as the guest is to see it
+    uint8_t tos = 0;
+  };
+
+  bool has_room();
+  bool send_held(Held& held);
+  bool send_row(const IpOut& ip, const Held& held, Bytes row);
 
   FlowContext& context_;
   const AddressPolicy& policy_;
@@ -57,6 +76,10 @@ class UdpCarrier {
   // Left uninitialised, so that what was never received into takes no memory.
   std::unique_ptr<uint8_t[]> scratch_;
   std::array<InDatagram, kBatch> batch_{};
+  std::array<Held, kBatch> held_{};  // the first held_count_ wait, in the order they came
+  size_t held_count_ = 0;
+  size_t room_ =
+      0;  // frames of MTU size that the link was seen to have room for; good within a flush
 };
 
 }  // namespace dashi

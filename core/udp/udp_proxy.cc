@@ -197,6 +197,7 @@ void UdpProxy::handle_timers(Instant now) {
 }
 
 void UdpProxy::flush(Instant now) {
+  if (!carrier_.resume()) return;
   uint32_t budget = kFlushBudget;
   while (budget != 0 && !ready_.empty() && !carrier_.blocked()) {
     uint32_t slot = ready_.next_set(cursor_);
@@ -256,7 +257,7 @@ std::optional<Endpoint> UdpProxy::seen_source(const Mapping& mapping,
 }
 
 Instant UdpProxy::next_deadline() const {
-  if (!carrier_.blocked() && !ready_.empty()) return Instant{};
+  if (!carrier_.blocked() && (!ready_.empty() || carrier_.holds())) return Instant{};
   return std::min(timers_.next(), forwards_.next_deadline());
 }
 
@@ -267,6 +268,7 @@ void UdpProxy::restart_link(Instant now) {
     close(slot, Close::kRestarted);
   }
   forwards_.restart_link();
+  carrier_.forget();
   carrier_.unblock();
 }
 
@@ -287,7 +289,8 @@ void UdpProxy::archive_all(Archive& ar) {
       if (ready) ready_.set(slot);
     }
   });
-  ar(cursor_, no_idle_before_, carrier_);
+  ar(cursor_, no_idle_before_);
+  carrier_.archive_all(ar);
   forwards_.archive_all(ar);
 }
 

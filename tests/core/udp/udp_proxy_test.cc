@@ -387,6 +387,64 @@ BOOST_AUTO_TEST_CASE(a_full_guest_link_leaves_datagrams_in_the_socket) {
   BOOST_TEST(world.counters[Counter::kGuestLinkFull] == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(a_row_that_finds_little_room_waits_for_the_rest_of_it) {
+  guest_sends(kGuest, kRemote, {1});
+  const ByteVector all = pattern(4500);
+  const auto part = [&](ptrdiff_t i) {
+    return ByteVector(all.begin() + i * 1000,
+                      all.begin() + std::min<ptrdiff_t>(4500, i * 1000 + 1000));
+  };
+  Arrival row;
+  row.remote = kRemote;
+  row.payload = all;
+  row.segment_size = 1000;
+  row.ttl = 50;
+  socket(0).incoming = {row, {kRemote, {8}, {}, 0, 0, 0}, row, {kRemote, {9}, {}, 0, 0, 0}};
+  world.link.room = 4;  // and four datagrams are taken for it
+  readable(0);
+  BOOST_TEST(world.link.frames.size() == 4u);
+  BOOST_TEST((proxy.next_deadline() > now));
+  // Not a byte more without room, and nothing is forgotten over the wait.
+  proxy.handle_guest_writable(now);
+  BOOST_TEST((proxy.next_deadline() <= now));
+  proxy.flush(now);
+  BOOST_TEST(world.link.frames.size() == 4u);
+  world.link.room = 3;
+  proxy.handle_guest_writable(now);
+  proxy.flush(now);
+  BOOST_TEST(world.link.frames.size() == 7u);
+  world.link.room = ~size_t{0};
+  proxy.handle_guest_writable(now);
+  proxy.flush(now);
+  BOOST_REQUIRE(world.link.frames.size() == 12u);
+  BOOST_TEST(world.link.frames[4].packet().ip_header.ttl == 49);
+  for (ptrdiff_t i = 0; i < 5; ++i) expect_datagram(kRemote, kGuest, part(i));
+  expect_datagram(kRemote, kGuest, {8});
+  for (ptrdiff_t i = 0; i < 5; ++i) expect_datagram(kRemote, kGuest, part(i));
+  expect_datagram(kRemote, kGuest, {9});
+  BOOST_TEST(world.counters[Counter::kUdpIn] == 12u);
+  BOOST_TEST(world.counters[Counter::kGuestLinkFull] == 0u);
+  BOOST_TEST(world.all_drops() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_link_that_takes_partial_checksums_gets_them) {
+  guest_sends(kGuest, kRemote, {1});
+  arrives(0, kRemote, pattern(700));
+  const auto summed = world.link.take();
+  BOOST_TEST(!summed.offload.csum_partial);
+  world.link.link_limits.checksum_offload = true;
+  arrives(0, kRemote, pattern(700));
+  auto partial = world.link.take();
+  BOOST_REQUIRE(partial.offload.csum_partial);
+  BOOST_TEST(partial.offload.csum_start == 34);
+  BOOST_TEST(partial.offload.csum_offset == 6);
+  // Completed as the link would, it is the same frame.
+  const size_t start = partial.offload.csum_start;
+  test::put_u16(partial.bytes, start + 6,
+                test::naive_checksum(Bytes(partial.bytes).subspan(start)));
+  BOOST_TEST((partial.bytes == summed.bytes));
+}
+
 BOOST_AUTO_TEST_CASE(busy_mappings_take_turns) {
   guest_sends(kGuest, kRemote, {1});
   guest_sends(at("10.0.0.2", 5001), kRemote, {1});

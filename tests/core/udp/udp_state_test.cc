@@ -69,6 +69,37 @@ BOOST_AUTO_TEST_CASE(saved_and_restored_everything_goes_on) {
   BOOST_TEST(again.size() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(what_waits_for_the_guest_link_is_state) {
+  const auto row = test::pattern(3500);
+  world.link.room = 2;
+  test::Arrival arrival;
+  arrival.remote = kRemote;
+  arrival.payload = row;
+  arrival.segment_size = 1000;
+  arrives(1, arrival);
+  BOOST_TEST(world.link.frames.size() == 2u);
+  MemoryArchive saved;
+  save(saved);
+  UdpProxy again(config, world.context, world.policy, world.errors, SipKey{9, 9});
+  ArchiveReader reader(saved);
+  BOOST_REQUIRE(again.restore(reader));
+  MemoryArchive saved_again;
+  ArchiveWriter writer(saved_again);
+  again.save(writer);
+  BOOST_TEST(saved_again.bytes == saved.bytes);
+  world.link.frames.clear();
+  world.link.room = ~size_t{0};
+  again.handle_guest_writable(now);
+  BOOST_TEST((again.next_deadline() <= now));
+  again.flush(now);
+  expect_datagram(kRemote, kGuest, {row.begin() + 2000, row.begin() + 3000});
+  expect_datagram(kRemote, kGuest, {row.begin() + 3000, row.end()});
+  // A restart of the link forgets it: it was for a guest that is gone.
+  proxy.restart_link(now);
+  proxy.flush(now);
+  BOOST_TEST(world.link.frames.empty());
+}
+
 BOOST_AUTO_TEST_CASE(what_was_saved_in_part_is_refused_whole) {
   MemoryArchive saved;
   save(saved);
