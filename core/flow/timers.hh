@@ -23,6 +23,10 @@ class Timers {
   void clear(uint32_t slot);
   // The earliest entry, or kNever.
   Instant next() const { return heap_.empty() ? kNever : heap_.front().deadline; }
+  // The slot's own, or kNever.
+  Instant of(uint32_t slot) const {
+    return position_[slot] == kNone ? kNever : heap_[position_[slot]].deadline;
+  }
   // Takes out the first entry due at `now` and gives its slot, or kNone.
   uint32_t pop_due(Instant now);
   // Takes out the earliest entry, due or not, and gives its slot, or kNone.

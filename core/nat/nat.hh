@@ -63,6 +63,9 @@ class Nat {
   FlowCounts flow_counts() const;
   // One line a flow: state by its RFC name, sequence numbers, windows, RTO, queues.
   std::string dump(Instant now) const;
+  // What may never be true between two turns and is, a line each; empty unless the core has a defect.
+  // For simulated worlds: it looks at every connection.
+  std::string audit() const;
 
   // --- State as data ---
   void save(Sink& sink) const;

@@ -63,6 +63,7 @@ class TcpProxy {
   uint32_t size() const { return room_.connections.size(); }
   uint32_t time_wait_size() const { return time_wait_.size(); }
   void dump(std::string& out, Instant now) const;
+  void audit(std::string& out) const;  // see audit.hh
 
   void save(ArchiveWriter& ar) const;
   bool restore(ArchiveReader& ar);

@@ -1,0 +1,90 @@
+#include "core/tcp/audit.hh"
+
+#include "core/tcp/tcp_proxy.hh"
+
+namespace dashi {
+namespace {
+
+class Audit {
+ public:
+  Audit(const Connection& c, std::string& out) : c_(c), out_(out) {}
+
+  void expect(bool holds, const char* rule) {
+    if (holds) return;
+    out_ += "tcp " + to_string(c_.guest) + " > " + to_string(c_.remote) + ' ';
+    out_ += name_of(state_of(c_));
+    out_ += ": broken: ";
+    out_ += rule;
+    out_ += '\n';
+  }
+
+ private:
+  const Connection& c_;
+  std::string& out_;
+};
+
+bool armed(Instant deadline) { return deadline != kNever; }
+
+// Each timer runs in the states it is for, and in no other; of retransmission and persist timer at most
+// one (RFC 9293 3.8.6.1), and one while something is unacknowledged, or nobody would ever repeat it.
+void audit_timers(const Connection& c, const TcpConfig& config, const Awaited& awaited,
+                  Audit& audit) {
+  const Downlink& d = c.down;
+  audit.expect(armed(c.linger_deadline) == (c.detached || c.reset_owed),
+               "the linger timer runs iff the guest's side is over");
+  if (c.reset_owed) return;  // all that is left of it is a RST
+  const bool done = c.opening == Opening::kDone;
+  const bool syn_sent = c.opening == Opening::kSynReceived || c.opening == Opening::kSynSent;
+  const bool rto = armed(d.rto_deadline);
+  const bool persist = armed(d.persist_deadline);
+  audit.expect(armed(c.opening_deadline) == !done, "the opening timer runs iff it is opening");
+  audit.expect(!rto || !persist, "at most one of retransmission and persist timer runs");
+  audit.expect(!syn_sent || rto, "a SYN that was sent has a retransmission timer");
+  audit.expect(!rto || c.outstanding() != 0,
+               "the retransmission timer runs only while something is unacknowledged");
+  audit.expect(!persist || (done && !c.detached && c.in_flight() == 0),
+               "the persist timer runs only on an open connection with nothing in flight");
+  audit.expect(!armed(c.up.ack_deadline) || (done && !c.detached),
+               "the delayed-ACK timer runs only on an open connection");
+  audit.expect(!done || c.outstanding() == 0 || rto || persist || awaited.ready,
+               "what is unacknowledged is waited for");
+  audit.expect(awaited.comes_up <= deadline_of(c, config), "every deadline comes up in time");
+}
+
+void audit_numbers(const Connection& c, const Limits& limits, Audit& audit) {
+  const Downlink& d = c.down;
+  if (c.opening != Opening::kConnecting) {
+    audit.expect(d.una.at_or_before(d.nxt) && d.nxt.at_or_before(d.max),
+                 "SND.UNA <= SND.NXT <= the highest ever sent");
+  }
+  audit.expect(!d.fin.has_value() || d.max.at_or_before(*d.fin + 1), "nothing follows a FIN");
+  audit.expect(c.up.state < UplinkState::kFinReceived || c.up.fin.has_value(),
+               "a FIN that was received has its number");
+  audit.expect(c.up.gathered == 0, "nothing is gathered between turns");
+  audit.expect(c.held.ranges() <= size_t{limits.tcp_reassembly_gaps} + 1,
+               "ranges held are within Limits");
+  audit.expect(c.held.extent() <= limits.tcp_uplink_bytes_each, "bytes held are within Limits");
+}
+
+}  // namespace
+
+void audit(const Connection& c, const TcpConfig& config, const Limits& limits,
+           const Awaited& awaited, std::string& out) {
+  Audit audit(c, out);
+  audit_timers(c, config, awaited, audit);
+  if (!c.reset_owed) audit_numbers(c, limits, audit);
+}
+
+void TcpProxy::audit(std::string& out) const {
+  uint32_t connecting = 0;
+  for (uint32_t slot = room_.connections.next(0); slot != SlotBitmap::kNone;
+       slot = room_.connections.next(slot + 1)) {
+    const Connection& c = room_.connections[slot];
+    connecting += c.opening == Opening::kConnecting ? 1 : 0;
+    dashi::audit(c, room_.config, room_.context.limits,
+                 {room_.ready.test(slot), room_.timers.of(slot)}, out);
+  }
+  if (connecting != connects_pending_) out += "tcp: connects pending are miscounted\n";
+}
+
+}  // namespace dashi
