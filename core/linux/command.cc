@@ -142,8 +142,10 @@ Result<Command, SystemError> Command::prepare(std::vector<std::string> arguments
   }
   channel->childs.reset();
   Fd pid_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  auto tap = receive_fd(channel->ours.get());
+  Result<Fd, SystemError> tap = last_error("cannot watch the command");
+  if (pid_fd) tap = receive_fd(channel->ours.get());
   if (!tap.ok()) {
+    channel->ours.reset();  // so that it does not wait to be told to go
     ::waitpid(pid, nullptr, 0);
     return tap.error();
   }

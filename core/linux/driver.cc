@@ -20,6 +20,11 @@ decltype(auto) with_link(const std::variant<Tap*, StreamLink*>& link, Call call)
   return std::visit([&](auto* one) { return call(*one); }, link);
 }
 
+bool take_restart(Tap& /*tap*/) { return false; }
+bool take_restart(StreamLink& link) { return link.take_restart(); }
+bool restart_waits(const Tap& /*tap*/) { return false; }
+bool restart_waits(const StreamLink& link) { return link.restart_waits(); }
+
 std::span<const GuestFrame> frames_of(Tap& tap, bool& /*restarted*/) { return tap.receive(); }
 
 std::span<const GuestFrame> frames_of(StreamLink& link, bool& restarted) {
@@ -43,7 +48,9 @@ Instant clock_now() {
 Fd open_signals() {
   sigset_t wanted;
   ::sigemptyset(&wanted);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) ::sigaddset(&wanted, number);
+  for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1}) ::sigaddset(&wanted, number);
+  // Whoever reads what we say may stop reading.
+  ::signal(SIGPIPE, SIG_IGN);
   ::sigprocmask(SIG_BLOCK, &wanted, nullptr);
   return Fd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
 }
@@ -70,14 +77,16 @@ int Driver::run() {
 }
 
 void Driver::wait() {
+  bool restart = false;
   with_link(parts_.link, [&](auto& link) {
-    polled_[kLink].fd = link.fd();
+    restart = restart_waits(link);
+    polled_[kLink].fd = link_gone_ ? -1 : link.fd();
     polled_[kLink].events = static_cast<short>(POLLIN | (link.wants_write() ? POLLOUT : 0));
   });
   auto deadline = parts_.nat.next_deadline();
   if (last_call_ && (!deadline || *deadline > *last_call_)) deadline = last_call_;
   timespec timeout{};
-  const bool waits = !parts_.sockets.has_events() && !link_room_;
+  const bool waits = !parts_.sockets.has_events() && !link_room_ && !restart;
   if (waits && deadline) {
     const int64_t ns = std::max<int64_t>(0, (*deadline - clock_now()).count());
     timeout = {ns / 1'000'000'000, ns % 1'000'000'000};
@@ -119,11 +128,15 @@ void Driver::handle_link(Instant now) {
       link.handle_writable();
       link_room_ = link.take_writable() || link_room_;
     }
-    if ((polled_[kLink].revents & ~POLLOUT) != 0) frames = frames_of(link, restarted);
-    if (is_gone(link)) {
+    // A guest may have gone while we sent to it: that is said before the next is let in.
+    restarted = take_restart(link);
+    if (!restarted && (polled_[kLink].revents & ~POLLOUT) != 0) frames = frames_of(link, restarted);
+    if (is_gone(link) && !link_gone_) {
+      link_gone_ = true;
       log_error("the guest's interface is gone");
-      status_ = 1;
-      stopping_ = true;
+      // A command may do without a network, and has a status of its own.
+      if (parts_.command == nullptr) status_ = 1;
+      stopping_ = parts_.command == nullptr;
     }
   });
   if (restarted) {
@@ -177,8 +190,8 @@ void Driver::handle_signals() {
       say_status(clock_now());
     } else if (parts_.command == nullptr) {
       stopping_ = true;
-    } else if (number != SIGINT) {
-      // The terminal sends SIGINT to the command as well: it decides.
+    } else if (number != SIGINT && number != SIGQUIT) {
+      // The terminal sends these to the command as well: it decides.
       parts_.command->signal(number);
     }
   }

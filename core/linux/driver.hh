@@ -23,7 +23,7 @@ namespace dashi {
 // The driver's clock: CLOCK_MONOTONIC.
 Instant clock_now();
 
-// Blocks the signals the loop answers to, and gives them as a descriptor. After the command's fork:
+// Blocks the signals the loop answers to, and gives them as a descriptor; ignores SIGPIPE. After the command's fork:
 // a child inherits what is blocked.
 Fd open_signals();
 
@@ -73,6 +73,7 @@ class Driver {
   bool stopping_ = false;
   int status_ = 0;
   bool host_ipv6_;           // as last told to the Nat
+  bool link_gone_ = false;   // the interface was deleted
   bool link_room_ = false;   // the link has room again: tell the Nat this turn
   bool link_quiet_ = false;  // the guest sent nothing this turn
   bool echo_denied_said_ = false;

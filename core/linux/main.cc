@@ -1,5 +1,6 @@
 // The `dashi` program: puts a guest link, sockets and a Nat together as the command line asks, and
 // drives them. Usage errors exit 2, run-time errors 1, one line each on stderr.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -90,10 +91,20 @@ Outcome add_forwards(Nat& nat, const Settings& settings, const Config& config) {
   return Done{};
 }
 
+// Number 0, 1 or 2 would be the next socket's, and get what is meant for people. A command does not see
+// what takes their place.
+void fill_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) [[maybe_unused]]
+      const int lowest = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  }
+}
+
 void tell_ready(int fd) {
   if (fd < 0) return;
   if (::write(fd, "1", 1) != 1) log_warning("nobody reads --ready-fd");
   ::close(fd);
+  fill_standard_descriptors();
 }
 
 // What stays open while a capture is written.
@@ -155,6 +166,8 @@ Result<int, SystemError> drive(const Settings& settings) {
   if (config.dns.resolvers.empty())
     log_warning("the host has no resolver: names will not be found");
 
+  // The command would keep it open.
+  if (settings.ready_fd > STDERR_FILENO) ::fcntl(settings.ready_fd, F_SETFD, FD_CLOEXEC);
   auto guest = make_guest_side(settings, config);
   if (!guest.ok()) return guest.error();
   raise_descriptor_limit();
@@ -210,6 +223,7 @@ int run_program(int count, char** words) {
 
 // What a library throws (no memory, say) ends here.
 int main(int count, char** words) {
+  dashi::fill_standard_descriptors();
   try {
     return dashi::run_program(count, words);
   } catch (const std::exception& error) {

@@ -33,6 +33,7 @@ class StreamLink final : public GuestLink {
   bool take_writable();  // room again after a reservation that fell short
   // Whether a guest came or went since the last call: the Nat must forget the former one.
   bool take_restart();
+  bool restart_waits() const { return restart_; }  // do not wait for input: take it
   bool connected() const { return static_cast<bool>(guest_); }
   uint16_t port() const;  // that was chosen, for TCP
 

@@ -154,6 +154,17 @@ BOOST_AUTO_TEST_CASE(a_guest_that_goes_takes_what_waited_with_it) {
   BOOST_TEST(::recv(next.get(), &byte, 1, MSG_DONTWAIT) == -1);
 }
 
+BOOST_AUTO_TEST_CASE(a_guest_that_goes_while_we_send_is_told_without_waiting_for_the_next) {
+  connect().reset();
+  BOOST_TEST(!link->restart_waits());
+  BOOST_TEST(give(1514, 60, 1));
+  link->flush();
+  BOOST_TEST(!link->connected());
+  BOOST_TEST(link->restart_waits());
+  BOOST_TEST(link->take_restart());
+  BOOST_TEST(!link->restart_waits());
+}
+
 BOOST_AUTO_TEST_CASE(a_stale_socket_is_replaced_and_a_live_one_is_not) {
   BOOST_TEST(!StreamLink::listen({path, {}}, 1500).ok());
   const std::string stale = std::string(folder) + "/stale";

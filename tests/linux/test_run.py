@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
@@ -189,3 +191,146 @@ def test_the_host_need_not_have_a_resolv_conf(lab: Lab, there: str) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"nameserver {GATEWAY4}\n/var\n"
     assert "/etc/resolv.conf" not in done.stderr
+
+
+def ends(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(timeout=WAIT)
+    finally:
+        process.kill()
+
+
+def test_the_command_inherits_no_descriptor_of_ours(lab: Lab) -> None:
+    """Standard input, output and error, and the one ls reads the folder by."""
+    reader, writer = os.pipe()
+    done = subprocess.run(inside("host", [dashi_program(), "run", "--ready-fd", str(writer), "--pcap",
+                                          str(lab.folder / "leak.pcapng"), "--", "ls", "/proc/self/fd"]),
+                          pass_fds=(writer,), capture_output=True, text=True, timeout=WAIT)
+    os.close(writer)
+    os.close(reader)
+    assert (done.returncode, done.stdout.split()) == (0, ["0", "1", "2", "3"])
+
+
+def test_ready_is_said_and_done_while_the_command_runs(lab: Lab) -> None:
+    reader, writer = os.pipe()
+    process = subprocess.Popen(inside("host", [dashi_program(), "run", "--ready-fd", str(writer), "--",
+                                               "sleep", "1000"]), pass_fds=(writer,))
+    os.close(writer)
+    said = b""
+    for _ in range(2):  # the byte, then its end
+        assert select.select([reader], [], [], WAIT)[0], f"heard only {said!r}"
+        said += os.read(reader, 10)
+    os.close(reader)
+    assert said == b"1"
+    process.terminate()
+    assert ends(process) == 143
+
+
+def test_standard_descriptors_may_be_closed(lab: Lab) -> None:
+    """No socket of ours takes their numbers; the command finds them as we did."""
+    told, stop = lab.folder / "told", lab.folder / "stop-closed"
+    look = (f"for n in 0 1 2; do [ -e /proc/self/fd/$n ] && echo $n >>{told}.new; done; "
+            f"ping -c 1 -W 5 {NET4} >>{told}.new; mv {told}.new {told}; until [ -e {stop} ]; do sleep 0.05; done")
+    script = f"exec {dashi_program()} run -v -- sh -c '{look}' <&- >&- 2>&-"
+    process = subprocess.Popen(inside("host", ["sh", "-c", script]))
+    eventually("the command looked", told.exists)
+    ours = [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)]
+    stop.touch()
+    assert ends(process) == 0
+    assert ours == ["/dev/null"] * 3
+    assert told.read_text().startswith("PING")
+    assert "1 received" in told.read_text()
+
+
+def test_nobody_need_read_what_is_said(lab: Lab) -> None:
+    """Neither --ready-fd nor the output: no SIGPIPE ends dashi."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    going, stop = lab.folder / "going", lab.folder / "stop"
+    process = subprocess.Popen(
+        inside("host", [dashi_program(), "run", "-v", "--ready-fd", str(writer), "--", "sh", "-c",
+                        f"touch {going}; until [ -e {stop} ]; do sleep 0.05; done; exit 5"]),
+        pass_fds=(writer,), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert process.stderr is not None
+    process.stderr.close()
+    os.close(writer)
+    eventually("the command runs", going.exists)
+    process.send_signal(signal.SIGUSR1)  # makes it say much
+    stop.touch()
+    assert ends(process) == 5
+
+
+def on_a_terminal(lab: Lab, program: str, key: bytes) -> tuple[int, str]:
+    """Status and output of a command with a terminal of its own, where `key` is typed once it says so."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        words = inside("host", [dashi_program(), "run", "--", sys.executable, "-c", program])
+        os.execvp(words[0], words)
+    said = b""
+    try:
+        while True:
+            assert select.select([terminal], [], [], WAIT)[0], said
+            try:
+                chunk = os.read(terminal, 1000)
+            except OSError:  # its last user closed it
+                break
+            if not chunk:
+                break
+            said += chunk
+            if b"go" in said and key:
+                os.write(terminal, key)
+                key = b""
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.decode()
+    finally:
+        os.close(terminal)
+
+
+@pytest.mark.parametrize(("key", "name", "unhandled"), [(b"\x03", "SIGINT", 130), (b"\x1c", "SIGQUIT", 131)])
+def test_keys_of_the_terminal_are_the_commands(lab: Lab, key: bytes, name: str, unhandled: int) -> None:
+    wait = "print(sys.stdin.isatty(), 'go', flush=True); signal.pause(); time.sleep(0.2); sys.exit(9)"
+    handled = f"import signal,sys,time; signal.signal(signal.{name}, lambda *_: print('heard')); {wait}"
+    status, said = on_a_terminal(lab, handled, key)
+    assert (status, said.count("heard")) == (9, 1), said
+    assert "True go" in said
+    plain = f"import signal,sys,time; signal.signal(signal.{name}, signal.SIG_DFL); {wait}"
+    assert on_a_terminal(lab, plain, key)[0] == unhandled
+
+
+def test_a_line_typed_on_the_terminal_reaches_the_command(lab: Lab) -> None:
+    status, said = on_a_terminal(lab, "print('go', flush=True); print('got', input())", b"a line\n")
+    assert status == 0
+    assert "got a line" in said
+
+
+def test_sighup_goes_to_the_command(lab: Lab) -> None:
+    ready = lab.folder / "hup"
+    process = lab.start("host", dashi_program(), "run", "--", "sh", "-c",
+                        f"trap 'exit 43' HUP; touch {ready}; while :; do sleep 0.05; done")
+    eventually("the command runs", ready.exists)
+    assert process.stop(signal.SIGHUP) == 43
+
+
+def test_the_command_ends_with_dashi(lab: Lab) -> None:
+    """Even when dashi is killed: it has no network any more."""
+    told = lab.folder / "pid"
+    process = lab.start("host", dashi_program(), "run", "--", "sh", "-c", f"echo $$ >{told}.new; mv {told}.new {told}; "
+                                                                          "exec sleep 1000")
+    eventually("the command runs", told.exists)
+    process.stop(signal.SIGKILL)
+    state = Path(f"/proc/{told.read_text().strip()}/stat")
+    eventually("the command ended", lambda: not state.exists() or ") Z " in state.read_text())
+
+
+def test_a_command_without_its_interface_has_its_own_status(lab: Lab) -> None:
+    done = run("ip link del dashi0; sleep 0.3; exit 7")
+    assert done.returncode == 7
+    assert done.stderr.count("interface is gone") == 1
+
+
+def test_a_capture_that_cannot_be_written_is_said_and_1(lab: Lab) -> None:
+    lab.run("", "ip netns add full")
+    process = lab.dashi("attach", "--netns", "/run/netns/full", "--configure", "--pcap", "/dev/full")
+    lab.run("full", f"ping -c 1 -W 5 {NET4}")
+    assert process.stop() == 1
+    assert "No space left" in process.output()
+    lab.run("", "ip netns del full")
