@@ -15,6 +15,7 @@
 #include "core/linux/log.hh"
 #include "core/linux/netns.hh"
 #include "core/linux/os_entropy.hh"
+#include "core/linux/privileges.hh"
 #include "core/linux/tail_trace.hh"
 #include "pcap/write/file_sink.hh"
 
@@ -199,6 +200,7 @@ Result<int, SystemError> drive(const Settings& settings) {
   parts.resolv_conf = settings.resolvers.empty() ? &kResolvConf : nullptr;
   parts.signals = signals.get();
   Driver driver(parts);
+  if (!drop_privileges()) return last_error("cannot give up privileges");
   const int failed = announce(settings, config, guest.value());
   const int status = failed != 0 ? failed : driver.run();
   return finish_recording(recording.value()) || guest->command ? status : 1;

@@ -334,3 +334,19 @@ def test_a_capture_that_cannot_be_written_is_said_and_1(lab: Lab) -> None:
     assert process.stop() == 1
     assert "No space left" in process.output()
     lab.run("", "ip netns del full")
+
+
+def capabilities(status: str) -> dict[str, int]:
+    return {name: int(value, 16) for name, value in
+            (line.split(":\t") for line in status.splitlines() if line.startswith(("Cap", "NoNew")))}
+
+
+def test_dashi_keeps_no_privilege_that_it_does_not_need(lab: Lab) -> None:
+    needed = 1 << 13 | 1 << 10  # CAP_NET_RAW, CAP_NET_BIND_SERVICE: linux/capability.h
+    with lab.attached() as process:
+        held = capabilities(Path(f"/proc/{process.popen.pid}/status").read_text())
+    assert (held["CapPrm"] & ~needed, held["CapEff"] & ~needed, held["CapInh"], held["CapAmb"]) == (0, 0, 0, 0)
+    assert held["NoNewPrivs"] == 1
+    commands = capabilities(run("cat /proc/self/status").stdout)
+    assert commands["CapEff"] & 1 << 12  # CAP_NET_ADMIN: it is root in its own network
+    assert commands["NoNewPrivs"] == 0
