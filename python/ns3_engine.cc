@@ -137,11 +137,6 @@ const Counters& Ns3Engine::counters() {
   return counters_;
 }
 
-std::vector<std::string> Ns3Engine::violations() const {
-  if (world_->livelocked()) return {"the Nat asked for turn after turn in one instant"};
-  return {};
-}
-
 VerbResult Ns3Engine::result(uint32_t index) {
   const Verb& verb = verbs_.at(index);
   const Ns3TaskResult& task = world_->result(verb.task);

@@ -40,7 +40,7 @@ class Ns3Engine {
   std::string digest() const { return to_string(world_->digest_value()); }
   const Counters& counters();
   std::string dump() const { return world_->dump(); }
-  std::vector<std::string> violations() const;
+  std::vector<std::string> violations() const { return world_->violations(); }
   void capture(const std::string& path);  // throws WorldError; before any verb
   void flush_capture();
 

@@ -101,6 +101,7 @@ void NatDriver::turn() {
   if (link_.take_writable()) nat_->handle_guest_writable(now);
   nat_->handle_timers(now);
   nat_->flush(now);
+  if (after_turn_) after_turn_(*nat_);
   if (link_.frames_waiting() != 0 || events_.any()) wake();
   arm_deadline();
 }

@@ -38,6 +38,8 @@ class NatDriver {
   // The Nat to drive from now on; null: none, input waits.
   void drive(Nat* nat);
   void set_hooks(DriverHooks hooks) { hooks_ = std::move(hooks); }
+  // Called after every turn.
+  void set_after_turn(std::function<void(const Nat&)> look) { after_turn_ = std::move(look); }
   void draw_batches(uint64_t seed) { batches_.emplace(seed, "batches", uint64_t{0}); }
 
   // Something came in, or a command was given: a turn follows in this instant.
@@ -62,6 +64,7 @@ class NatDriver {
   Digest* digest_;
   Nat* nat_ = nullptr;
   DriverHooks hooks_;
+  std::function<void(const Nat&)> after_turn_;
   std::optional<Prng> batches_;
   EventId armed_;
   Instant armed_for_ = kNever;

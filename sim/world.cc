@@ -41,6 +41,7 @@ uint64_t World::SimEntropy::next_u64() {
 }
 
 void World::DigestTrace::record(const TraceEvent& event) {
+  world_.oracle_.observe(event);
   if (!world_.config_.digests) return;
   std::array<uint8_t, 16> numbers{};
   for (size_t i = 0; i < 8; ++i) {
@@ -73,6 +74,7 @@ World::World(const WorldConfig& config)
     : config_(config),
       digest_(config.digest),
       faults_(plan_for(config)),
+      oracle_(config.nat.limits),
       link_(queue_, config.link, config.seed, &faults_),
       net_(queue_, config.net, config.seed, &faults_),
       sockets_(net_, config.socket_faults, config.seed, &faults_),
@@ -88,6 +90,7 @@ World::World(const WorldConfig& config)
   net_.attach(sockets_, apps_);
   sockets_.set_wake([this] { driver_.wake(); });
   if (config.draw_batches) driver_.draw_batches(config.seed);
+  driver_.set_after_turn([this](const Nat& nat) { oracle_.after_turn(nat); });
   const auto transmit = [this](const GuestFrame& frame) { link_.send(frame); };
   if (config.scripted) {
     script_ = std::make_unique<ScriptedGuest>(queue_, transmit);
@@ -126,6 +129,7 @@ void World::observe_all() {
 void World::make_nat() {
   driver_.drive(nullptr);
   nat_.reset();
+  oracle_.restart();
   forwarded_.clear();
   nat_ = std::make_unique<Nat>(config_.nat, decorated_.has_value() ? *decorated_ : own_env());
   sockets_.faults().set_spec(SocketFaults{});  // setting up is not part of the run

@@ -10,6 +10,7 @@
 
 #include "core/nat/nat.hh"
 #include "sim/nat_driver.hh"
+#include "sim/nat_oracle.hh"
 #include "sim/scripted_guest.hh"
 #include "sim/sim_apps.hh"
 #include "sim/sim_sockets.hh"
@@ -75,6 +76,7 @@ class World {
   void save_restore_nat();
 
   // --- Oracles ---
+  NatOracle& oracle() { return oracle_; }
   // What went wrong that never may; empty if nothing did.
   std::vector<std::string> violations();
   // After all applications ended: runs on until every timer must have gone by, then names what is
@@ -112,6 +114,7 @@ class World {
   EventQueue queue_;
   Digest digest_;
   FaultPlan faults_;
+  NatOracle oracle_;
   SimLink link_;
   SimNet net_;
   SimSockets sockets_;

@@ -36,7 +36,7 @@ bool World::faults_may_damage() const {
 }
 
 std::vector<std::string> World::violations() {
-  std::vector<std::string> found;
+  std::vector<std::string> found = oracle_.violations();
   const auto expect_none = [&found](const char* what, uint64_t count) {
     if (count != 0) found.push_back(line(what, count));
   };

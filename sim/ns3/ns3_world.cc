@@ -39,6 +39,7 @@ class VectorSource final : public Source {
 }  // namespace
 
 void Ns3World::Impl::DigestTrace::record(const TraceEvent& event) {
+  world_.oracle.observe(event);
   if (!world_.config.digests) return;
   const uint64_t what = static_cast<uint64_t>(event.kind) << 56 |
                         static_cast<uint64_t>(event.code) << 24 | (event.b & 0xffffff);
@@ -51,6 +52,7 @@ Ns3World::Impl::Impl(const Ns3WorldConfig& world_config)
       digest(world_config.digest),
       entropy(world_config.seed),
       trace(*this),
+      oracle(world_config.nat.limits),
       simulation(queue, world_config.seed),
       topology(simulation, world_config.internet, world_config.seed) {
   watch_wan();
@@ -75,6 +77,7 @@ Ns3World::Impl::Impl(const Ns3WorldConfig& world_config)
   driver = std::make_unique<NatDriver>(queue, *link, std::move(source),
                                        config.digests ? &digest : nullptr);
   if (config.draw_batches) driver->draw_batches(config.seed);
+  driver->set_after_turn([this](const Nat& turned) { oracle.after_turn(turned); });
   sockets->set_wake([this] { driver->wake(); });
   make_nat();
 }
@@ -94,6 +97,7 @@ Ns3World::Impl::~Impl() {
 void Ns3World::Impl::make_nat() {
   driver->drive(nullptr);
   nat.reset();
+  oracle.restart();
   nat = std::make_unique<Nat>(config.nat, decorated ? *decorated : own_env());
   driver->drive(nat.get());
 }
@@ -263,8 +267,13 @@ IpAddress Ns3World::guest_address(Family family) const {
                                  : impl_->guest->address(family);
 }
 uint64_t Ns3World::events_run() const { return impl_->queue.events_run(); }
-bool Ns3World::livelocked() const {
-  return impl_->driver != nullptr && impl_->driver->livelocked();
+std::vector<std::string> Ns3World::violations() const {
+  std::vector<std::string> found = impl_->oracle.violations();
+  if (impl_->driver != nullptr && impl_->driver->livelocked()) {
+    found.push_back("turn after turn in one instant");
+  }
+  if (guest_link().oversized != 0) found.push_back("frames longer than the link allows");
+  return found;
 }
 
 bool Ns3World::decorate(const std::function<Env(const Env&)>& wrap, DriverHooks hooks) {

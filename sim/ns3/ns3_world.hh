@@ -133,7 +133,8 @@ class Ns3World {
   uint64_t damaged_frames() const;  // that the guest's card dropped
   IpAddress guest_address(Family family) const;
   uint64_t events_run() const;
-  bool livelocked() const;  // see NatDriver
+  // What no run may do, whatever its faults, and this one did.
+  std::vector<std::string> violations() const;
 
   // --- The Nat ---
   Nat* nat();  // null when direct

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/nat_oracle.hh"
 #include "sim/ns3/apps.hh"
 #include "sim/ns3/guest_node.hh"
 #include "sim/ns3/ns3_world.hh"
@@ -73,6 +74,7 @@ struct Ns3World::Impl {
   Digest digest;
   SeededEntropy entropy;
   DigestTrace trace;
+  NatOracle oracle;
   Ns3Simulation simulation;
   Ns3Topology topology;
   std::unique_ptr<SimLink> link;  // these, null when direct

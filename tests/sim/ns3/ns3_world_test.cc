@@ -31,7 +31,7 @@ const Ns3TaskResult& run_one(Ns3World& world, Ns3World::TaskId task, Duration li
   const Ns3TaskResult& result = world.result(task);
   BOOST_TEST_MESSAGE(world.dump());
   BOOST_TEST(result.done);
-  BOOST_TEST(!world.livelocked());
+  for (const std::string& violation : world.violations()) BOOST_ERROR(violation);
   return result;
 }
 

@@ -1,0 +1,111 @@
+#include "sim/nat_oracle.hh"
+
+#include <array>
+
+namespace dashi {
+
+namespace {
+
+constexpr size_t kMostReported = 20;
+constexpr size_t kStates = static_cast<size_t>(TcpState::kClosed) + 1;
+
+constexpr uint32_t bit(TcpState state) { return 1u << static_cast<unsigned>(state); }
+
+// One transition each (RFC 9293 figure 5). There is no listening and no simultaneous open here: the Nat
+// takes a SYN as SYN-RECEIVED, and answers one that crosses its own with nothing.
+constexpr std::array<uint32_t, kStates> kNext = [] {
+  using S = TcpState;
+  std::array<uint32_t, kStates> next{};
+  const auto set = [&next](S from, uint32_t to) { next[static_cast<size_t>(from)] = to; };
+  set(S::kSynSent, bit(S::kEstablished));
+  set(S::kSynReceived, bit(S::kEstablished) | bit(S::kFinWait1) | bit(S::kCloseWait));
+  set(S::kEstablished, bit(S::kFinWait1) | bit(S::kCloseWait));
+  set(S::kFinWait1, bit(S::kFinWait2) | bit(S::kClosing) | bit(S::kTimeWait));
+  set(S::kFinWait2, bit(S::kTimeWait));
+  set(S::kCloseWait, bit(S::kLastAck));
+  set(S::kClosing, bit(S::kTimeWait));
+  set(S::kLastAck, bit(S::kClosed));
+  set(S::kTimeWait, bit(S::kClosed));
+  return next;
+}();
+
+std::string name(const FlowId& flow) {
+  return "tcp " + std::to_string(flow.slot) + "." + std::to_string(flow.generation);
+}
+
+}  // namespace
+
+bool may_follow(TcpState from, TcpState to) {
+  uint32_t reached = kNext[static_cast<size_t>(from)];
+  for (size_t round = 0; round < kStates; ++round) {
+    for (size_t i = 0; i < kStates; ++i) {
+      if ((reached >> i & 1) != 0) reached |= kNext[i];
+    }
+  }
+  return (reached & bit(to)) != 0;
+}
+
+void NatOracle::report(std::string what) {
+  if (violations_.size() < kMostReported) violations_.push_back(std::move(what));
+}
+
+void NatOracle::observe_state(const FlowId& flow, TcpState state) {
+  const auto found = states_.find(flow);
+  if (found == states_.end()) {
+    report(name(flow) + ": a state of a connection that is not open: " + name_of(state));
+    return;
+  }
+  Seen& seen = found->second;
+  const TcpState first = seen.forwarded ? TcpState::kSynSent : TcpState::kSynReceived;
+  const bool legal = seen.state.has_value() ? may_follow(*seen.state, state) : state == first;
+  if (!legal) {
+    const char* from = seen.state.has_value() ? name_of(*seen.state) : "nothing";
+    report(name(flow) + ": no legal transition: " + from + " to " + name_of(state));
+  }
+  seen.state = state;
+}
+
+void NatOracle::observe(const TraceEvent& event) {
+  if (event.flow.kind != FlowKind::kTcp) return;
+  switch (event.kind) {
+    case TraceEvent::Kind::kFlowOpened:
+      if (!states_.emplace(event.flow, Seen{event.code == 1, std::nullopt}).second) {
+        report(name(event.flow) + ": opened twice");
+      }
+      break;
+    case TraceEvent::Kind::kFlowState:
+      observe_state(event.flow, static_cast<TcpState>(event.code));
+      break;
+    case TraceEvent::Kind::kFlowClosed:
+      if (states_.erase(event.flow) == 0) report(name(event.flow) + ": closed and was not open");
+      break;
+    default:
+      break;
+  }
+}
+
+void NatOracle::expect_within_limits(const FlowCounts& counts) {
+  const auto expect = [this](const char* table, uint64_t size, uint64_t limit) {
+    if (size <= limit) return;
+    report(std::string(table) + ": " + std::to_string(size) + " entries, limit " +
+           std::to_string(limit));
+  };
+  expect("TCP connections", counts.tcp, limits_.tcp_connections);
+  expect("TIME-WAIT", counts.tcp_time_wait, limits_.tcp_time_wait);
+  expect("UDP endpoints", counts.udp, limits_.udp_endpoints);
+  expect("echo ids", counts.echo, limits_.echo_ids);
+  expect("DNS queries", counts.dns, limits_.dns_queries);
+}
+
+void NatOracle::after_turn(const Nat& nat) {
+  const FlowCounts counts = nat.flow_counts();
+  expect_within_limits(counts);
+  if (counts.tcp != states_.size()) {
+    report("TCP connections: " + std::to_string(counts.tcp) + ", told of " +
+           std::to_string(states_.size()));
+  }
+  const std::string broken = nat.audit();
+  if (!broken.empty()) report(broken.substr(0, broken.find('\n')));
+}
+
+}  // namespace dashi

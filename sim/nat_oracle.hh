@@ -1,0 +1,49 @@
+// Watches one Nat of a simulated world, whatever its engine: that every connection goes through the
+// states of RFC 9293 in an order the RFC allows, that no table outgrows its limit, and what the Nat's
+// own audit says between two turns (timers, numbers, bytes held). It only looks: no draw, no event,
+// nothing in the digest.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/nat/nat.hh"
+#include "core/tcp/connection.hh"
+
+namespace dashi {
+
+// Whether a connection in `from` may be found in `to` at its next look: by one transition of RFC 9293
+// 3.3.2 or by several. Closing is told apart, and may come at any time.
+bool may_follow(TcpState from, TcpState to);
+
+class NatOracle {
+ public:
+  explicit NatOracle(const Limits& limits) : limits_(limits) {}
+
+  // Everything the Nat traces.
+  void observe(const TraceEvent& event);
+  // After every turn of the driver's.
+  void after_turn(const Nat& nat);
+  void expect_within_limits(const FlowCounts& counts);
+  // A new Nat begins: the old one's flows went with it.
+  void restart() { states_.clear(); }
+
+  // The first that were seen, a line each.
+  const std::vector<std::string>& violations() const { return violations_; }
+
+ private:
+  struct Seen {
+    bool forwarded = false;         // the Nat called, not the guest
+    std::optional<TcpState> state;  // absent until it is told
+  };
+  void report(std::string what);
+  void observe_state(const FlowId& flow, TcpState state);
+
+  Limits limits_;
+  std::map<FlowId, Seen> states_;  // of open TCP connections
+  std::vector<std::string> violations_;
+};
+
+}  // namespace dashi
