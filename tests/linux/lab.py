@@ -10,12 +10,12 @@ import contextlib
 import hashlib
 import os
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,9 +43,18 @@ def need(*programs: str) -> None:
 
 
 def sh(command: str, check: bool = True) -> str:
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=WAIT)
+    return finished(["sh", "-c", command], command, check)
+
+
+def finished(words: list[str], name: str, check: bool) -> str:
+    """The output of a command; an AssertionError with all it said if it fails or hangs."""
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=WAIT)
+    except subprocess.TimeoutExpired as hung:
+        said = b"".join(part for part in (hung.stdout, hung.stderr) if part).decode(errors="replace")
+        raise AssertionError(f"{name}: did not end within {WAIT:.0f} s\n{said}") from None
     if check and done.returncode != 0:
-        raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
+        raise AssertionError(f"{name}: {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
@@ -71,11 +80,19 @@ class Process:
     def __init__(self, namespace: str, command: list[str], log: Path, **more: object) -> None:
         self.log = log
         self.command = command
+        self._kept: str | None = None  # the log, once its file may go
         with open(log, "wb") as out:
             self.popen = subprocess.Popen(inside(namespace, command), stdout=out, stderr=out, **more)
 
     def output(self) -> str:
-        return self.log.read_text(errors="replace")
+        return self._kept if self._kept is not None else self.log.read_text(errors="replace")
+
+    def end(self) -> None:
+        """However it stands: afterwards it is gone, and its output still known."""
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait()
+        self._kept = self.output()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         if self.popen.poll() is None:
@@ -102,9 +119,11 @@ class Dashi(Process):
         arguments = [*wrapper, dashi_program(), command[0], "-v", "--ready-fd", str(writer), *command[1:]]
         super().__init__(namespace, arguments, log, pass_fds=(writer,), env={**os.environ, **environment})
         os.close(writer)
-        self.ready = os.read(reader, 1) == b"1"
+        heard, _, _ = select.select([reader], [], [], WAIT)
+        ready = bool(heard) and os.read(reader, 1) == b"1"
         os.close(reader)
-        if not self.ready:
+        if not ready:
+            self.end()
             raise AssertionError(f"dashi did not start:\n{self.output()}")
 
     def status(self) -> dict[str, int]:
@@ -127,7 +146,6 @@ class Dashi(Process):
 
 class Lab:
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="dashi-test-"))
         self.processes: list[Process] = []
         self._mounts()
         for namespace in ("internet", "host", "guest", "server"):
@@ -139,7 +157,9 @@ class Lab:
         self._wire()
 
     def _mounts(self) -> None:
-        sh("mount -t tmpfs none /run && mkdir -p /run/netns")
+        # Files in memory of the test's own: they go with it, even if it is killed.
+        sh("mount -t tmpfs none /run && mkdir -p /run/netns /run/lab")
+        self.folder = Path("/run/lab")
         # What dashi and others write into /etc goes with the test. A kernel without overlays in user
         # namespaces does without: then dashi itself takes away what it wrote.
         layers = "/run/etc-upper /run/etc-work"
@@ -175,12 +195,7 @@ class Lab:
         return process
 
     def run(self, namespace: str, command: str, check: bool = True) -> str:
-        done = subprocess.run(inside(namespace, ["sh", "-c", command]), capture_output=True, text=True,
-                              timeout=WAIT)
-        if check and done.returncode != 0:
-            logs = "\n".join(f"--- {p.command[0]}\n{p.output()[-2000:]}" for p in self.processes[-4:])
-            raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}\n{logs}")
-        return done.stdout
+        return finished(inside(namespace, ["sh", "-c", command]), f"{namespace}: {command}", check)
 
     @contextlib.contextmanager
     def attached(self, *options: str, guest: str = "guest", namespace: str = "host",
@@ -213,11 +228,7 @@ class Lab:
 
     def close(self) -> None:
         for process in self.processes:
-            if process.popen.poll() is None:
-                process.popen.kill()
-                process.popen.wait()
-        sh("umount /etc/resolv.conf")
-        shutil.rmtree(self.folder, ignore_errors=True)
+            process.end()
 
 
 def family_of(address: str) -> socket.AddressFamily:

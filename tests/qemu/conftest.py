@@ -6,4 +6,4 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "linux"))
 
-from lab_fixture import lab, pytest_sessionfinish  # noqa: E402, F401
+from lab_fixture import lab, pytest_runtest_makereport, pytest_sessionfinish  # noqa: E402, F401
