@@ -249,7 +249,17 @@ Result<Accepted, SocketError> SimSockets::accept(uint32_t slot, FlowId id) {
 std::optional<SocketError> SimSockets::send_one(uint32_t slot, const OutDatagram& out) {
   const HostSocket& socket = sockets_[slot];
   const size_t piece = out.segment_size == 0 ? out.payload.size() : out.segment_size;
-  if (piece > kDatagramMax || out.payload.size() > 65535) return SocketError::kMessageTooLong;
+  if (piece > kDatagramMax || out.payload.size() > 65535) {
+    SimDatagram refused;
+    refused.socket = slot;
+    refused.socket_generation = sockets_.generation(slot);
+    refused.error.error = SocketError::kMessageTooLong;
+    refused.error.original_remote = out.remote;
+    const Bytes quoted = out.payload.first(std::min<size_t>(out.payload.size(), 512));
+    refused.payload.assign(quoted.begin(), quoted.end());
+    on_net_error(refused);
+    return SocketError::kMessageTooLong;
+  }
   const IpAddress* source = net_.source_for(out.remote.address);
   if (source == nullptr) return SocketError::kNetworkUnreachable;
   IpAddress from = out.local;

@@ -51,7 +51,7 @@ struct NetError {
   SocketError error = SocketError::kOther;
   uint8_t icmp_type = 0;  // 0 with icmp_code 0: no ICMP message was seen
   uint8_t icmp_code = 0;
-  uint32_t mtu = 0;            // bytes; set for packet too big
+  uint32_t mtu = 0;            // bytes; set for packet too big, 0 if not known
   IpAddress reporter;          // who sent the ICMP message; unspecified if unknown
   Endpoint original_remote;    // whom the datagram was for
   uint16_t echo_sequence = 0;  // for EchoSocket: the request's sequence number
@@ -141,7 +141,9 @@ struct InDatagram {
 class DatagramSocket {
  public:
   virtual ~DatagramSocket() = default;
-  // The number taken from the front, or the error that stopped the first.
+  // The number taken from the front, or the error that stopped the first. kMessageTooLong comes with a
+  // kNetError about that datagram, queued before the call returns, with the path's MTU where the
+  // implementation knows it: so what is too long here is told as what is too long further on.
   virtual Result<size_t, SocketError> send(std::span<const OutDatagram> datagrams) = 0;
   // The number filled from the front, at least 1, or kWouldBlock. An ICMP error is an event, never
   // a result: it does not end the socket.
@@ -173,7 +175,7 @@ struct InEcho {
 class EchoSocket {
  public:
   virtual ~EchoSocket() = default;
-  virtual Result<size_t, SocketError> send(std::span<const OutEcho> echoes) = 0;
+  virtual Result<size_t, SocketError> send(std::span<const OutEcho> echoes) = 0;  // as above
   virtual Result<size_t, SocketError> receive(std::span<InEcho> echoes) = 0;
 };
 

@@ -184,7 +184,7 @@ Result<size_t, SocketError> LinuxDatagram::send_batch(std::span<const OutDatagra
       continue;
     }
     if (first.segment_size != 0 && offload_refused(error)) return send_segments(first);
-    if (error == EMSGSIZE && local_mtu_ != 0) report_too_long(first);
+    if (error == EMSGSIZE) report_too_long(first);
     return error_from_errno(error);
   }
 }

@@ -202,7 +202,7 @@ Result<Done, SocketError> LinuxEcho::send_one(const OutEcho& echo) {
     }
     local_mtu_ = 0;
     if (take_errors(table_.events()) && ++tries < kTries) continue;
-    if (error == EMSGSIZE && local_mtu_ != 0) report_too_long(echo);
+    if (error == EMSGSIZE) report_too_long(echo);
     return error_from_errno(error);
   }
 }

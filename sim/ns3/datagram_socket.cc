@@ -112,8 +112,16 @@ void DatagramState::readable(ns3::Ptr<ns3::Socket> /*socket*/) {
   events_.push(id_, Kind::kReadable);
 }
 
+SocketError DatagramState::too_long(const OutDatagram& datagram) {
+  NetError told;
+  told.error = SocketError::kMessageTooLong;
+  told.original_remote = datagram.remote;
+  error(told);
+  return told.error;
+}
+
 Result<Done, SocketError> DatagramState::send_one(const OutDatagram& datagram, Bytes payload) {
-  if (payload.size() > kMostPayload) return SocketError::kMessageTooLong;
+  if (payload.size() > kMostPayload) return too_long(datagram);
   const auto packet =
       ns3::Create<ns3::Packet>(payload.data(), static_cast<uint32_t>(payload.size()));
   tag_packet(*packet, family_, datagram.ttl, datagram.tos, datagram.dont_fragment);
@@ -133,7 +141,7 @@ Result<Done, SocketError> DatagramState::send_one(const OutDatagram& datagram, B
   if (socket_->SendTo(packet, 0, to_ns3(datagram.remote)) >= 0) return Done{};
   switch (socket_->GetErrno()) {
     case ns3::Socket::ERROR_MSGSIZE:
-      return SocketError::kMessageTooLong;
+      return too_long(datagram);
     case ns3::Socket::ERROR_NOROUTETOHOST:
       return SocketError::kNetworkUnreachable;
     default:

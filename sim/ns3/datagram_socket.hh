@@ -69,6 +69,7 @@ class DatagramState {
   void error(const NetError& error) { events_.push(id_, SocketEvent::Kind::kNetError, error); }
 
  private:
+  SocketError too_long(const OutDatagram& datagram);
   Result<Done, SocketError> send_one(const OutDatagram& datagram, Bytes payload);
   void readable(ns3::Ptr<ns3::Socket> socket);
 
@@ -150,6 +151,9 @@ class EchoState final : public EchoHub::User {
 
  private:
   static constexpr size_t kMostWaiting = 64;
+
+  void tell_too_long(const OutEcho& echo);
+
   SocketEvents& events_;
   FlowId id_;
   EchoHub& hub_;

@@ -174,10 +174,21 @@ Result<size_t, SocketError> EchoState::send(std::span<const OutEcho> echoes) {
   size_t sent = 0;
   for (const OutEcho& echo : echoes) {
     const auto done = hub_.send(identifier_, echo);
-    if (!done.ok()) return sent > 0 ? Result<size_t, SocketError>(sent) : done.error();
+    if (!done.ok()) {
+      if (sent == 0 && done.error() == SocketError::kMessageTooLong) tell_too_long(echo);
+      return sent > 0 ? Result<size_t, SocketError>(sent) : done.error();
+    }
     ++sent;
   }
   return sent;
+}
+
+void EchoState::tell_too_long(const OutEcho& echo) {
+  NetError told;
+  told.error = SocketError::kMessageTooLong;
+  told.original_remote.address = echo.remote;
+  told.echo_sequence = echo.sequence;
+  error(told);
 }
 
 Result<size_t, SocketError> EchoState::receive(std::span<InEcho> echoes) {

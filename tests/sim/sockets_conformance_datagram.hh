@@ -275,6 +275,24 @@ inline void ttl_and_tos_case(Scene& scene) {
   }
 }
 
+// More than IP can carry: refused at once, and told as a router further on would tell it.
+inline void too_long_case(Scene& scene) {
+  DatagramPair pair = datagram_pair(scene);
+  const auto payload = pattern(65'600, 3);
+  OutDatagram out;
+  out.remote = pair.peer->endpoint();
+  out.payload = payload;
+  const auto sent = pair.socket->send(std::span<const OutDatagram>(&out, 1));
+  BOOST_REQUIRE((!sent.ok() && sent.error() == SocketError::kMessageTooLong));
+  BOOST_REQUIRE(scene.eventually_event(pair.id, Kind::kNetError));
+  const NetError& error = scene.last(pair.id, Kind::kNetError)->error;
+  BOOST_TEST((error.error == SocketError::kMessageTooLong));
+  BOOST_TEST((error.original_remote == pair.peer->endpoint()));
+  // The socket lives on.
+  BOOST_TEST(send_one(*pair.socket, pair.peer->endpoint(), bytes_of("still here")));
+  BOOST_TEST(scene.eventually([&] { return pair.peer->received().size() == 1; }));
+}
+
 inline void port_unreachable_case(Scene& scene) {
   DatagramPair pair = datagram_pair(scene);
   const Endpoint gone = scene.world.peer_datagram(scene.family)->endpoint();  // closed at once
@@ -330,6 +348,7 @@ inline std::vector<Case> datagram_cases() {
       {"a_batch_of_mixed_datagrams_arrives_one_by_one", mixed_batch_case},
       {"a_segmented_send_arrives_as_single_datagrams", segmented_send_case},
       {"ttl_and_tos_leave_as_given", ttl_and_tos_case},
+      {"a_datagram_too_long_for_ip_is_refused_and_told", too_long_case},
       {"port_unreachable_is_an_event_and_the_socket_lives_on", port_unreachable_case},
       {"echo_requests_are_answered_with_payload_and_sequence", echo_case},
   };

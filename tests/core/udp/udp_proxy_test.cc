@@ -316,6 +316,27 @@ BOOST_AUTO_TEST_CASE(packet_too_big_names_an_mtu_that_ipv6_allows) {
   BOOST_TEST((p.ip_header.source == ip("2001:db8:f::1")));
 }
 
+BOOST_AUTO_TEST_CASE(a_datagram_too_long_for_the_hosts_path_is_told_once_with_its_mtu) {
+  guest_sends(kGuest, kRemote, {1});
+  socket(0).send_error = SocketError::kMessageTooLong;
+  guest_sends(kGuest, kRemote, pattern(1400));
+  BOOST_TEST(world.drops(DropReason::kUdpSendFailed) == 1u);
+  BOOST_TEST(world.link.frames.empty());  // the MTU comes as an event, in the same turn
+  NetError error;
+  error.error = SocketError::kMessageTooLong;
+  error.mtu = 1280;
+  error.original_remote = kRemote;
+  const ByteVector quoted = pattern(512);
+  error.quoted = quoted;
+  event(0, SocketEvent::Kind::kNetError, error);
+  const auto frame = expect_icmp(3, 4);
+  const Packet p = frame.packet();
+  BOOST_TEST(p.transport[6] == 0x05);
+  BOOST_TEST(p.transport[7] == 0x00);
+  BOOST_TEST((p.ip_header.source == ip("10.0.0.1")));
+  BOOST_TEST(world.link.frames.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_send_that_fails_is_a_drop_and_told_where_it_can_be) {
   guest_sends(kGuest, kRemote, {1});
   socket(0).send_error = SocketError::kWouldBlock;
