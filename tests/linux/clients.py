@@ -122,6 +122,19 @@ def is_refused(address: str, port: int) -> None:
     raise AssertionError("not refused")
 
 
+def is_refused_udp(address: str, port: int) -> None:
+    """Port unreachable."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.settimeout(TIMEOUT)
+    sock.connect((address, port))
+    sock.send(b"x")
+    try:
+        data = sock.recv(100)
+    except ConnectionRefusedError:
+        return
+    raise AssertionError(f"not refused but {data!r}")
+
+
 def who(address: str, port: int) -> None:
     """Prints the address the server sees us by."""
     sock = connect(address, port)

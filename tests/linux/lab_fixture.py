@@ -25,7 +25,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     made = getattr(item, "funcargs", {}).get("lab")
     if report.failed and isinstance(made, Lab):
         for process in made.processes[-4:]:
-            report.sections.append((f"said by {process.command[0]}", process.output()[-4000:]))
+            report.sections.append(("said by " + " ".join(process.command)[:100], process.output()[-4000:]))
 
 
 @pytest.hookimpl(trylast=True)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lab import GATEWAY4, HERE, NET4, NET6, Lab, eventually, in_url, need, sha256
+from lab import FAR4, GATEWAY4, HERE, NET4, NET6, Lab, eventually, in_url, need, sha256
 
 need("nginx", "curl", "dnsmasq", "dig", "ping", "ss", "nsenter")
 
@@ -141,6 +141,23 @@ def test_a_changed_resolv_conf_is_followed(lab: Lab, attached, names: None) -> N
     finally:
         lab.resolv_conf.write_text(f"nameserver {NET4}\nsearch example.test\n")
     eventually("the new resolver is asked", lambda: NET4 in lab.run("guest", ask, check=False))
+
+
+@pytest.mark.parametrize("over", ["+notcp", "+tcp"])
+def test_dns_fails_over_from_a_silent_server(lab: Lab, attached, names: None, over: str) -> None:
+    """The first resolver takes queries and connections, and never says a word; the second answers."""
+    silent = lab.start("internet", sys.executable, "-c",
+                       f"import socket, time; u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(('{FAR4}', 5353)); "
+                       f"t = socket.create_server(('{FAR4}', 5353)); print('up', flush=True); "
+                       "f = lambda: print('heard', len(u.recv(2000)), flush=True)\nwhile True: f()")
+    eventually("the silent server is up", lambda: "up" in silent.output())
+    with lab.attached("--ifname", "dashi1", "--net", "10.9.0.0/24", "--net6", "fd00:9::/64", "--dns", f"{FAR4}:5353",
+                      "--dns", NET4, guest="server"):
+        out = lab.run("server", f"dig +time=20 +tries=1 {over} @10.9.0.1 +short www.example.test A")
+        assert out.strip() == NET4
+    if over == "+notcp":
+        assert "heard" in silent.output()
+    silent.stop()
 
 
 @BOTH

@@ -110,13 +110,27 @@ def test_the_hosts_loopback_is_closed_unless_opened(lab: Lab, host_service: None
         eventually("the server answers", lambda: wanted in fetch(lab, gateway, 8123))
 
 
-def test_datagrams_reach_the_hosts_loopback_where_it_is_opened(lab: Lab) -> None:
+@pytest.fixture(scope="module")
+def host_peers(lab: Lab) -> None:
+    """Servers of TCP and UDP on all the host's addresses, its loopback among them."""
     lab.start("host", sys.executable, str(HERE / "peers.py"), "::", "7200")
     lab.wait_for_port("host", "", 7206)
-    with lab.attached("--allow-host-loopback=7204"):
+
+
+@pytest.mark.parametrize(("opened", "tcp", "udp"), [
+    ([], False, False), (["--allow-host-loopback=7203"], True, False), (["--allow-host-loopback=7204"], False, True),
+    (["--allow-host-loopback=7100-7203,7204"], True, True), (["--allow-host-loopback"], True, True)])
+def test_only_opened_ports_of_the_hosts_loopback_are_reached(lab: Lab, host_peers: None, opened: list[str], tcp: bool,
+                                                             udp: bool) -> None:
+    """TCP on 7203 and UDP on 7204, of both families; what is not opened is refused, not ignored."""
+    with lab.attached(*opened):
         for gateway in (GATEWAY4, "fd00:da51::1"):
-            lab.run("guest", f"{CLIENT} udp {gateway} 7204")
-            lab.run("guest", f"{CLIENT} is_refused {gateway} 7200")  # another port
+            out = lab.run("guest", f"{CLIENT} {'who' if tcp else 'is_refused'} {gateway} 7203")
+            assert not tcp or "127.0.0.1" in out or "::1" in out
+            lab.run("guest", f"{CLIENT} {'udp' if udp else 'is_refused_udp'} {gateway} 7204")
+            if opened != ["--allow-host-loopback"]:
+                lab.run("guest", f"{CLIENT} is_refused {gateway} 7205")
+                lab.run("guest", f"{CLIENT} is_refused_udp {gateway} 7206")
 
 
 def test_a_host_without_ipv6_still_serves_ipv6_to_the_guest(lab: Lab) -> None:
