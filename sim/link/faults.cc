@@ -35,11 +35,10 @@ size_t checksum_place(Bytes frame) {
 
 const char* name_of(FaultDecision::Kind kind) {
   static constexpr const char* kNames[] = {
-      "lose",           "blackout",     "duplicate",     "delay",
-      "jitter",         "hold",         "flip-bit",      "smash-header",
-      "smash-checksum", "truncate",     "short-write",   "would-block",
-      "reset",          "connect-late", "connect-fails", "too-many-sockets",
-      "no-buffers"};
+      "lose",         "blackout",      "duplicate",        "delay",          "jitter",
+      "hold",         "flip-bit",      "smash-header",     "smash-checksum", "truncate",
+      "rate",         "mtu",           "short-write",      "would-block",    "reset",
+      "connect-late", "connect-fails", "too-many-sockets", "no-buffers"};
   return kNames[static_cast<size_t>(kind)];
 }
 
@@ -75,6 +74,36 @@ MutableBytes damage(const FrameFate& fate, MutableBytes frame) {
     return frame.first(*fate.truncate_to);
   }
   return frame;
+}
+
+void LinkChanges::decide(FaultDecision::Kind kind, uint64_t argument, LinkChange& change) {
+  if (kind == FaultDecision::Kind::kRate) change.rate_bps = argument;
+  if (kind == FaultDecision::Kind::kMtu) change.mtu = static_cast<uint32_t>(argument);
+  if (plan_ != nullptr && !plan_->replays()) {
+    plan_->note({link_changes_of(stream_), kind, ordinal_, argument});
+  }
+}
+
+LinkChange LinkChanges::next() {
+  LinkChange change;
+  if (plan_ != nullptr && plan_->replays()) {
+    for (const FaultDecision& given : plan_->given_for(link_changes_of(stream_), ordinal_)) {
+      decide(given.kind, given.argument, change);
+    }
+  } else {
+    if (!spec_.rate_change.is_never() && prng_.chance(spec_.rate_change)) {
+      decide(FaultDecision::Kind::kRate, prng_.between(spec_.rate_least, spec_.rate_most), change);
+    }
+    // A small MTU ends again: a stack that does not probe its path could never send a long frame.
+    const Chance of_mtu = small_ ? spec_.mtu_restored : spec_.mtu_change;
+    if (!spec_.mtu_change.is_never() && prng_.chance(of_mtu)) {
+      const uint64_t mtu = small_ ? 0 : prng_.between(spec_.mtu_least, spec_.mtu_most);
+      small_ = !small_;
+      decide(FaultDecision::Kind::kMtu, mtu, change);
+    }
+  }
+  ++ordinal_;
+  return change;
 }
 
 void FrameFaults::apply(const FaultDecision& decision, FrameFate& fate) {

@@ -46,6 +46,11 @@ struct LinkFaults {
   Chance corrupt_checksum;  // the transport checksum's place in an IPv4 TCP frame, or its like
   Chance truncate;          // cut to a random length
   DurationRange jitter;     // a delay each, order kept
+  Chance rate_change;       // the link has another rate from this frame on
+  uint64_t rate_least = 1'000'000, rate_most = 1'000'000;  // bits a second, drawn from
+  Chance mtu_change;  // the link has another MTU from this frame on: longer ones are lost
+  uint32_t mtu_least = 1280, mtu_most = 1499;  // bytes, drawn from
+  Chance mtu_restored = Chance::percent(50);   // of each frame then: the link has its own again
   std::vector<Blackout> blackouts;
 };
 
@@ -63,6 +68,9 @@ struct FaultDecision {
     kSmashHeader,    // [offset << 8 | value to xor]
     kSmashChecksum,  // [value to xor]
     kTruncate,       // [bytes left]
+    // the link, before the frame: of the stream beside it, see link_changes_of
+    kRate,  // [bits a second]
+    kMtu,   // [bytes; 0: its own again]
     // socket calls
     kShortWrite,  // [bytes taken]
     kWouldBlock,  // [nanoseconds until the edge]
@@ -79,6 +87,9 @@ struct FaultDecision {
   friend bool operator==(const FaultDecision&, const FaultDecision&) = default;
 };
 const char* name_of(FaultDecision::Kind kind);
+
+// The stream of a link direction's own changes: counted by frames offered, dropped ones too.
+constexpr uint32_t link_changes_of(uint32_t stream) { return stream + (1u << 20); }
 
 // The decisions of one run: drawn and written down, or given and obeyed.
 class FaultPlan {
@@ -122,6 +133,33 @@ struct FrameFate {
 
 // Does to a frame's bytes what its fate says; gives the bytes that are left.
 MutableBytes damage(const FrameFate& fate, MutableBytes frame);
+
+// What becomes of one direction of a link before a frame.
+struct LinkChange {
+  std::optional<uint64_t> rate_bps;
+  std::optional<uint32_t> mtu;
+};
+
+// The changes of one direction, frame by frame.
+class LinkChanges {
+ public:
+  // Its draws are a substream of their own: they move nothing of the frames'.
+  LinkChanges(const LinkFaults& spec, Prng prng, FaultPlan* plan, uint32_t stream)
+      : spec_(spec), prng_(prng.next_u64(), "link-changes", stream), plan_(plan), stream_(stream) {}
+
+  LinkChange next();
+  void set_spec(const LinkFaults& spec) { spec_ = spec; }
+
+ private:
+  void decide(FaultDecision::Kind kind, uint64_t argument, LinkChange& change);
+
+  LinkFaults spec_;
+  Prng prng_;
+  FaultPlan* plan_;
+  uint32_t stream_;  // of the frames
+  uint64_t ordinal_ = 0;
+  bool small_ = false;  // the MTU is not the link's own
+};
 
 // The fate of each frame of one direction, in order.
 class FrameFaults {

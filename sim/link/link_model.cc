@@ -11,10 +11,10 @@ constexpr auto kLater = [](const auto& a, const auto& b) { return a.after(b); };
 }  // namespace
 
 Duration LinkModel::serialisation(size_t bytes) const {
-  if (spec_.rate_bps == 0) return Duration{};
+  if (rate_bps_ == 0) return Duration{};
   // Rounded up: a frame never leaves early. 64 KiB in bits times 10^9 fits 64 bits.
   const uint64_t bit_ns = uint64_t{bytes} * 8 * 1'000'000'000;
-  return Duration(static_cast<int64_t>((bit_ns + spec_.rate_bps - 1) / spec_.rate_bps));
+  return Duration(static_cast<int64_t>((bit_ns + rate_bps_ - 1) / rate_bps_));
 }
 
 void LinkModel::depart(Instant now) {
@@ -36,7 +36,10 @@ uint64_t LinkModel::queued_bytes(Instant now) {
 
 void LinkModel::set_spec(const LinkSpec& spec) {
   spec_ = spec;
+  rate_bps_ = spec.rate_bps;
+  mtu_ = spec.mtu;
   faults_.set_spec(spec.faults);
+  changes_.set_spec(spec.faults);
 }
 
 void LinkModel::launch(Instant arrives, const Delivery& delivery) {
@@ -59,7 +62,10 @@ void LinkModel::pass_held(Instant arrives) {
 
 bool LinkModel::offer(Instant now, uint64_t token, size_t bytes, size_t ip_bytes) {
   ++counts_.offered;
-  if (spec_.mtu != 0 && ip_bytes > spec_.mtu) {
+  const LinkChange change = changes_.next();
+  rate_bps_ = change.rate_bps.value_or(rate_bps_);
+  if (change.mtu.has_value()) mtu_ = *change.mtu == 0 ? spec_.mtu : *change.mtu;
+  if (mtu_ != 0 && ip_bytes > mtu_) {
     ++counts_.dropped_mtu;
     return false;
   }

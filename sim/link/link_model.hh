@@ -46,7 +46,11 @@ struct LinkCounts {
 class LinkModel {
  public:
   LinkModel(const LinkSpec& spec, const Prng& prng, FaultPlan* plan, uint32_t stream)
-      : spec_(spec), faults_(spec.faults, prng, plan, stream) {}
+      : spec_(spec),
+        rate_bps_(spec.rate_bps),
+        mtu_(spec.mtu),
+        faults_(spec.faults, prng, plan, stream),
+        changes_(spec.faults, prng, plan, stream) {}
 
   // Takes a frame of `bytes` on the wire; `ip_bytes` is what the MTU bounds (of one segment, for a
   // super-frame). False: dropped, the token is not kept.
@@ -64,6 +68,9 @@ class LinkModel {
   // Frames already on their way keep their times.
   void set_spec(const LinkSpec& spec);
   const LinkSpec& spec() const { return spec_; }
+  // As they are now: the spec's, or what a fault made of them.
+  uint64_t rate_bps() const { return rate_bps_; }
+  uint32_t mtu() const { return mtu_; }
   const LinkCounts& counts() const { return counts_; }
 
  private:
@@ -90,7 +97,10 @@ class LinkModel {
   void pass_held(Instant arrives);
 
   LinkSpec spec_;
+  uint64_t rate_bps_;
+  uint32_t mtu_;
   FrameFaults faults_;
+  LinkChanges changes_;
   LinkCounts counts_;
   Instant busy_until_{};  // when the last frame taken will have left
   Instant in_order_{};    // no frame that keeps its order arrives before this

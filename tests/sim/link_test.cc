@@ -248,6 +248,54 @@ BOOST_AUTO_TEST_CASE(a_run_repeated_from_its_decisions_is_the_same_run) {
   BOOST_TEST(tokens_delivered(run(shrunk, 2000, 500, 200us)).size() == 2000u);
 }
 
+BOOST_AUTO_TEST_CASE(a_link_may_get_another_rate_and_mtu_which_is_written_down_and_repeats) {
+  LinkSpec spec;
+  spec.rate_bps = 10'000'000;
+  spec.mtu = 1500;
+  spec.faults.rate_change = spec.faults.mtu_change = Chance::percent(3);
+  spec.faults.rate_least = 1'000'000;
+  spec.faults.rate_most = 20'000'000;
+  spec.faults.mtu_least = 600;
+  FaultPlan recorded(true);
+  LinkModel first = model_of(spec, &recorded, 42);
+  const auto drawn = run(first, 2000, 1014, 500us);
+  const auto of_kind = [&](FaultDecision::Kind kind) {
+    const auto& all = recorded.decisions();
+    return std::count_if(all.begin(), all.end(),
+                         [kind](const FaultDecision& d) { return d.kind == kind; });
+  };
+  BOOST_TEST(of_kind(FaultDecision::Kind::kRate) > 30);
+  BOOST_TEST(of_kind(FaultDecision::Kind::kMtu) > 30);
+  BOOST_TEST(first.counts().dropped_mtu > 20u);  // of 1,000 bytes of IP
+  BOOST_TEST(first.counts().delivered > 100u);
+  FaultPlan given(recorded.decisions());
+  LinkModel second = model_of(spec, &given, 4711);
+  const auto replayed = run(second, 2000, 1014, 500us);
+  BOOST_REQUIRE(drawn.size() == replayed.size());
+  for (size_t i = 0; i < drawn.size(); ++i) {
+    BOOST_REQUIRE((drawn[i].at == replayed[i].at));
+    BOOST_REQUIRE(drawn[i].delivery.token == replayed[i].delivery.token);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_changed_rate_and_mtu_hold_from_their_frame_on_until_the_spec_is_set) {
+  LinkSpec spec;
+  spec.rate_bps = 8'000'000;
+  const uint32_t stream = link_changes_of(0);
+  FaultPlan given({{stream, FaultDecision::Kind::kRate, 1, 800'000},
+                   {stream, FaultDecision::Kind::kMtu, 2, 900}});
+  LinkModel model = model_of(spec, &given, 1);
+  const auto arrivals = run(model, 4, 1000, 1s);
+  BOOST_REQUIRE(arrivals.size() == 2u);  // 986 bytes of IP are too long from the third on
+  BOOST_TEST((arrivals[0].at == Instant(1ms)));
+  BOOST_TEST((arrivals[1].at == Instant(1s + 10ms)));
+  BOOST_TEST(model.mtu() == 900u);
+  BOOST_TEST(model.counts().dropped_mtu == 2u);
+  model.set_spec(spec);
+  BOOST_TEST(model.mtu() == 0u);
+  BOOST_TEST(model.rate_bps() == 8'000'000u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace dashi

@@ -220,6 +220,35 @@ BOOST_AUTO_TEST_CASE(a_run_repeats_from_its_fault_decisions_and_shrinks_to_a_cle
   BOOST_TEST(clean.link().up().counts().lost + clean.link().down().counts().lost == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(a_guest_link_whose_rate_and_mtu_change_loses_nothing_and_repeats) {
+  WorldConfig config;
+  config.seed = 12;
+  config.record_faults = true;
+  for (LinkSpec* link : {&config.link.up, &config.link.down}) {
+    link->delay = 1ms;
+    link->rate_bps = 50'000'000;
+    link->faults.rate_change = Chance::percent(2);
+    link->faults.rate_least = 500'000;
+    link->faults.rate_most = 100'000'000;
+    link->faults.mtu_change = Chance::percent(5);
+    link->faults.mtu_least = 700;
+  }
+  World drawn(config);
+  BOOST_REQUIRE(drawn.configure(60s));
+  transfer(drawn, Family::kIpv4, 1h);
+  expect_all_arrived(drawn);
+  expect_clean(drawn);
+  BOOST_TEST(drawn.link().up().counts().dropped_mtu > 0u);
+  BOOST_TEST(drawn.link().down().counts().dropped_mtu > 0u);
+
+  config.given_faults = drawn.faults().decisions();
+  config.seed = 12;
+  World replayed(config);
+  BOOST_REQUIRE(replayed.configure(60s));
+  transfer(replayed, Family::kIpv4, 1h);
+  BOOST_TEST((replayed.digest().value() == drawn.digest().value()));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace dashi

@@ -78,6 +78,14 @@ WorldConfig draw_config(uint64_t seed) {
   }
   config.nat.dns.resolvers = {{Ipv4Address{{203, 0, 113, 40}}, Port{53}},
                               {Ipv4Address{{203, 0, 113, 10}}, Port{53}}};
+  Prng changes(seed, "swarm-link-changes", 0);  // added later: moves no seed's other draws
+  if (changes.below(4) == 0) {
+    for (LinkSpec* link : {&config.link.up, &config.link.down}) {
+      link->faults.rate_change = maybe(changes, 20'000);
+      link->faults.rate_most = 50'000'000;
+      link->faults.mtu_change = Chance::percent(10);  // often enough for it to come back
+    }
+  }
   Forward forward;
   forward.host = {Ipv4Address{{192, 0, 2, 2}}, Port{8080}};
   forward.guest_port = Port{80};
