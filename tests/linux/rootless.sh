@@ -12,7 +12,7 @@ if [ "${2:-}" != inside ]; then
     exec sh "$0" "$dashi" inside
   fi
   unshare --mount --net true 2>/dev/null || skip "no mount and network namespaces"
-  exec unshare --mount --net --pid --fork --kill-child sh -c '
+  exec unshare --mount --net --pid --fork --kill-child --mount-proc sh -c '
     set -eu
     ip link set lo up
     mount -t tmpfs -o mode=755 none /mnt
@@ -40,4 +40,20 @@ until curl -s -o /dev/null http://127.0.0.1:8000/; do n=$((n + 1)); [ $n -lt 300
 status=0
 "$dashi" run -- sh -c 'exit 9' || status=$?
 [ $status = 9 ]
+# The namespace of a process of ours, and not of root's: attach ends with it.
+unshare --user --map-root-user --net sleep 1000 &
+process=$!
+n=0
+until [ "$(readlink /proc/$process/ns/net)" != "$(readlink /proc/self/ns/net)" ] && grep -q . /proc/$process/uid_map; do
+  n=$((n + 1)); [ $n -lt 300 ]; sleep 0.1
+done
+"$dashi" attach --pid $process --configure --allow-host-loopback=8000 >/dev/null &
+attached=$!
+n=0
+until nsenter --user --net --preserve-credentials --target $process curl -sf -m 5 http://10.0.0.1:8000/rootless.sh |
+    cmp - "$here/rootless.sh" 2>/dev/null; do n=$((n + 1)); [ $n -lt 100 ]; sleep 0.1; done
+kill $process
+status=0
+wait $attached || status=$?
+[ $status = 0 ]
 echo "1 passed"
