@@ -17,14 +17,18 @@ struct DnsRecord {
 };
 
 enum class DnsRecordError : uint8_t { kNameNotValid, kTooManyRecords };
+const char* message_of(DnsRecordError error);
 
 struct DnsConfig {
   std::vector<Endpoint> resolvers;  // upstream, in order of preference; changed by set_resolvers
   std::vector<DnsRecord> records;
   uint32_t record_ttl = 60;   // seconds
   Duration try_timeout = 2s;  // then the next server
-  uint8_t rounds = 2;         // times through the list of servers before SERVFAIL
-  Duration tcp_idle = 30s;    // a guest's DNS-over-TCP connection without a query (RFC 7766 6.2.3)
+  // How long another server stays in the place of the first that was silent: then one query asks them in
+  // their order again, and the others follow once it was answered.
+  Duration prefer_again = 30s;
+  uint8_t rounds = 2;       // times through the list of servers before SERVFAIL
+  Duration tcp_idle = 30s;  // a guest's DNS-over-TCP connection without a query (RFC 7766 6.2.3)
 };
 
 }  // namespace dashi

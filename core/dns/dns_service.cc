@@ -16,6 +16,16 @@ DnsService::DnsService(const DnsConfig& config, FlowContext& context, SipKey ind
   }
 }
 
+const char* message_of(DnsRecordError error) {
+  switch (error) {
+    case DnsRecordError::kNameNotValid:
+      return "the name of a DNS record is not a domain name";
+    case DnsRecordError::kTooManyRecords:
+      return "there are more DNS records than the limit allows";
+  }
+  return "unknown";
+}
+
 Result<Done, DnsRecordError> DnsService::validate(const DnsConfig& config, const Limits& limits) {
   StaticRecords trial(limits.dns_records);
   for (const DnsRecord& record : config.records) {

@@ -55,6 +55,10 @@ uint32_t Resolver::start(Instant now, Bytes query, const DnsQuestion& question,
   q.guest_id = dns_header(query)->id;
   q.transfer = origin.tcp && (question.type == kDnsTypeAxfr || question.type == kDnsTypeIxfr);
   q.first = good_;
+  if (now >= prefer_at_) {
+    q.first = 0;
+    prefer_at_ = now + config_.prefer_again;
+  }
   messages_[slot].assign(query.begin(), query.end());
   trace(TraceEvent::Kind::kFlowOpened, slot, question.type);
   try_next(now, slot);
@@ -187,9 +191,16 @@ uint32_t Resolver::take_completed() {
   return slot;
 }
 
-void Resolver::remember_good(const Endpoint& server) {
-  const auto at = std::find(servers_.begin(), servers_.end(), server);
-  if (at != servers_.end()) good_ = static_cast<uint32_t>(at - servers_.begin());
+// Who answered is asked first from now on, so that a silent server costs a timeout once and not for every
+// query; but the order of the list is the user's, and is tried again. A server that declined one question
+// is not silent: it keeps its place.
+void Resolver::remember_good(Instant now, const UpstreamQuery& query) {
+  const auto at = std::find(servers_.begin(), servers_.end(), query.server);
+  if (at == servers_.end() || query.declined) return;
+  const auto index = static_cast<uint32_t>(at - servers_.begin());
+  if (index == good_) return;
+  good_ = index;
+  prefer_at_ = index == 0 ? kNever : now + config_.prefer_again;
 }
 
 // --- What the world says ---
@@ -253,6 +264,7 @@ void Resolver::set_servers(Instant now, std::span<const Endpoint> servers) {
   if (std::equal(servers.begin(), servers.end(), servers_.begin(), servers_.end())) return;
   servers_.assign(servers.begin(), servers.end());
   good_ = 0;
+  prefer_at_ = kNever;
   for (uint32_t slot = queries_.next(0); slot != kNone; slot = queries_.next(slot + 1)) {
     UpstreamQuery& query = queries_[slot];
     if (!query.waiting()) continue;

@@ -82,7 +82,7 @@ class Resolver {
   void tcp_failed(Instant now, uint32_t slot);
   bool matches(const UpstreamQuery& query, Bytes answer) const;
   bool asks_elsewhere(const UpstreamQuery& query, Bytes answer) const;
-  void remember_good(const Endpoint& server);
+  void remember_good(Instant now, const UpstreamQuery& query);
   void trace(TraceEvent::Kind kind, uint32_t slot, uint32_t code);
 
   template <typename Archive>
@@ -96,7 +96,9 @@ class Resolver {
   FlowContext& context_;
   std::vector<Endpoint> servers_;  // at most kServersMax
   uint32_t good_ = 0;              // index of the server that answered last; the next query's first
-  uint32_t serial_ = 0;            // of the last try
+  Instant prefer_at_ =
+      kNever;            // when one query begins with servers_[0] again; kNever iff good_ is it
+  uint32_t serial_ = 0;  // of the last try
   SlotMap<UpstreamQuery> queries_;
   std::vector<std::vector<uint8_t>> messages_;  // by slot
   std::vector<std::vector<uint8_t>> answers_;   // by slot: what came so far over TCP, or the answer

@@ -12,6 +12,13 @@ std::array<uint8_t, kLengthBytes> length_bytes(size_t length) {
   return {static_cast<uint8_t>(length >> 8), static_cast<uint8_t>(length)};
 }
 
+// The server is there, and cannot or will not answer.
+bool declines(Bytes answer) {
+  const DnsRcode rcode = rcode_of(dns_header(answer)->flags);
+  return rcode == DnsRcode::kServerFailure || rcode == DnsRcode::kNotImplemented ||
+         rcode == DnsRcode::kRefused;
+}
+
 }  // namespace
 
 // RFC 5452 9.1, the server aside. Letters may come back in another case (RFC 4343); an error may
@@ -31,10 +38,7 @@ bool Resolver::matches(const UpstreamQuery& query, Bytes answer) const {
 
 // A server that cannot or will not answer is passed over while there is one that was not asked yet.
 bool Resolver::asks_elsewhere(const UpstreamQuery& query, Bytes answer) const {
-  const DnsRcode rcode = rcode_of(dns_header(answer)->flags);
-  const bool useless = rcode == DnsRcode::kServerFailure || rcode == DnsRcode::kNotImplemented ||
-                       rcode == DnsRcode::kRefused;
-  return useless && !query.delivered && query.tries < servers_.size();
+  return declines(answer) && !query.delivered && query.tries < servers_.size();
 }
 
 // --- UDP ---
@@ -65,6 +69,7 @@ bool Resolver::take_datagram(Instant now, uint32_t slot, const Endpoint& remote,
     context_.counters.increment(Counter::kDnsMismatched);
     return false;
   }
+  if (declines(answer)) query.declined = true;
   if (asks_elsewhere(query, answer)) {
     try_next(now, slot);
     return true;
@@ -74,7 +79,7 @@ bool Resolver::take_datagram(Instant now, uint32_t slot, const Endpoint& remote,
     if (!connect_tcp(now, slot)) try_next(now, slot);
     return true;
   }
-  remember_good(query.server);
+  remember_good(now, query);
   query.datagram.reset();
   const auto length = length_bytes(answer.size());
   answers_[slot].assign(length.begin(), length.end());
@@ -131,8 +136,9 @@ void Resolver::take_framed(Instant now, uint32_t slot) {
     context_.counters.increment(Counter::kDnsMismatched);
     return tcp_failed(now, slot);
   }
+  if (declines(answer)) query.declined = true;
   if (asks_elsewhere(query, answer)) return try_next(now, slot);
-  remember_good(query.server);
+  remember_good(now, query);
   set_dns_id(answer, query.guest_id);
   // All that came was consumed and the exchange is complete: FIN, not RST.
   if (!query.transfer) query.stream.reset();

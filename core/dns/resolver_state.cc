@@ -10,14 +10,15 @@ void Resolver::archive_query(Archive& ar, UpstreamQuery& q) {
   uint64_t question_end = q.question.end;
   ar(question_end);
   q.question.end = static_cast<size_t>(question_end);
-  ar(q.state, q.transfer, q.delivered, q.guest_id, q.id, q.server, q.first, q.tries, q.serial);
+  ar(q.state, q.transfer, q.delivered, q.declined, q.guest_id, q.id, q.server, q.first, q.tries,
+     q.serial);
   ar(q.deadline, q.tcp_until, q.written);
 }
 
 template <typename Archive>
 void Resolver::archive_fields(Archive& ar) {
   ar.bounded(servers_, kServersMax);
-  ar(good_, serial_);
+  ar(good_, prefer_at_, serial_);
   uint32_t slot = 0;
   const auto each = [&] {
     archive_query(ar, queries_[slot]);
@@ -83,6 +84,7 @@ bool Resolver::restore(ArchiveReader& ar) {
   DASHI_CHECK(queries_.size() == 0);
   archive_fields(ar);
   if (good_ >= servers_.size()) good_ = 0;
+  if (good_ == 0) prefer_at_ = kNever;
   return ar.ok();
 }
 

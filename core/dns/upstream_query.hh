@@ -35,6 +35,7 @@ struct UpstreamQuery {
   State state = State::kUdp;
   bool transfer = false;   // AXFR or IXFR over TCP: several messages may answer (RFC 5936 2.2)
   bool delivered = false;  // a message of the transfer was taken
+  bool declined = false;   // a server that was asked said that it cannot or will not answer
   uint16_t guest_id = 0;
   uint16_t id = 0;             // of this try (RFC 5452 4.3)
   Endpoint server;             // of this try

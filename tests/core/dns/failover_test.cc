@@ -45,6 +45,54 @@ BOOST_FIXTURE_TEST_CASE(asks_the_next_server_when_the_first_is_silent_and_stays_
   BOOST_TEST(dns_id(answer()) == 2);
 }
 
+BOOST_FIXTURE_TEST_CASE(one_query_in_a_while_asks_the_preferred_server_again, DnsWorld) {
+  const auto asks_first = [&](uint16_t id) {
+    ask(4000, dns_query(id, "a.example", 1));
+    return upstream().sent[0].remote;
+  };
+  BOOST_TEST((asks_first(1) == kFirst));
+  pass(2s);
+  reply(kSecond, 0, 4);
+  answer();
+  pass(30s - 1ns);
+  BOOST_TEST((asks_first(2) == kSecond));
+  reply(kSecond, 0, 4);
+  answer();
+  pass(1ns);
+  // Still silent: it costs this one query a timeout, and the others nothing.
+  BOOST_TEST((asks_first(3) == kFirst));
+  BOOST_TEST((asks_first(4) == kSecond));
+  reply(kSecond, 0, 4);
+  BOOST_TEST(dns_id(answer()) == 4);
+  pass(2s);
+  BOOST_TEST((upstream().sent[0].remote == kSecond));
+  reply(kSecond, 0, 4);
+  BOOST_TEST(dns_id(answer()) == 3);
+  BOOST_TEST((asks_first(5) == kSecond));
+  reply(kSecond, 0, 4);
+  answer();
+  // It is back: one query notices, all follow.
+  pass(28s);
+  BOOST_TEST((asks_first(6) == kFirst));
+  reply(kFirst, 0, 4);
+  answer();
+  BOOST_TEST((asks_first(7) == kFirst));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_declines_a_question_keeps_its_place, DnsWorld) {
+  ask(4000, dns_query(1, "bogus.example", 1));
+  reply(kFirst, 2, 0);
+  reply(kSecond, 2, 0);
+  BOOST_TEST(dns_rcode(answer()) == 2);
+  ask(4000, dns_query(2, "internal.example", 1));
+  BOOST_TEST((upstream().sent[0].remote == kFirst));
+  reply(kFirst, 5, 0);
+  reply(kSecond, 0, 4);
+  BOOST_TEST(dns_rcode(answer()) == 0);
+  ask(4000, dns_query(3, "a.example", 1));
+  BOOST_TEST((upstream().sent[0].remote == kFirst));
+}
+
 BOOST_FIXTURE_TEST_CASE(gives_up_with_servfail_after_its_rounds, DnsWorld) {
   config.rounds = 3;
   ask(4000, dns_query(9, "a.example", 1));
