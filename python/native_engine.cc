@@ -34,8 +34,8 @@ WorldConfig world_config(const EngineConfig& config) {
     world.guest.mtu = config.guest_link.mtu;
     world.nat.topology.mtu = config.guest_link.mtu;
   }
-  if (const auto sound = validate(world.nat.topology); !sound.ok()) {
-    throw ConfigError(std::string("guest_link: ") + message_of(sound.error()));
+  if (const auto sound = validate(world.nat); !sound.ok()) {
+    throw ConfigError(std::string("guest_link: ") + sound.error());
   }
   world.link.up = link_spec(config.guest_link);
   world.link.down = link_spec(config.guest_link);

@@ -107,6 +107,8 @@ Result<HostConfig, SystemError> config_for(const Settings& settings, const Resol
     out.notes.push_back(std::string("the host's search list is left out: ") +
                         message_of(valid.error()));
   }
+  const auto sound = validate(config);
+  if (!sound.ok()) return SystemError{sound.error()};
   return out;
 }
 

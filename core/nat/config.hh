@@ -25,6 +25,10 @@ struct Config {
   DnsConfig dns;
 };
 
+// Whether a Nat may be made of it; the error is a sentence for people. What a guest, a network or a
+// resolv.conf may say is checked where it arrives.
+Result<Done, const char*> validate(const Config& config);
+
 enum class ForwardProtocol : uint8_t { kTcp, kUdp };
 
 // A port of the host that leads to one of the guest's. The guest's address is topology.guest_v4 or,

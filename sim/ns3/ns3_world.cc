@@ -186,10 +186,8 @@ Result<Done, std::string> validate(const Ns3WorldConfig& config) {
     return std::string("TCP buffers must be 16 KiB to 64 MiB");
   }
   if (config.direct) return Done{};
-  const auto topology = validate(config.nat.topology);
-  if (!topology.ok()) return std::string(message_of(topology.error()));
-  const auto gateway = validate(config.nat.gateway);
-  if (!gateway.ok()) return std::string(message_of(gateway.error()));
+  const auto nat = validate(config.nat);
+  if (!nat.ok()) return std::string(nat.error());
   const LinkLimits& limits = config.guest_link.limits;
   if (limits.gso_bytes_max != 0 || limits.checksum_offload || limits.udp_gso) {
     return std::string(
