@@ -47,18 +47,18 @@ enum class UplinkState : uint8_t {
 
 struct Uplink {
   UplinkState state = UplinkState::kOpening;
-  SeqNum base;                // of the first byte the host has not taken
-  uint32_t gathered = 0;      // bytes after the held ones, still in this batch's frames
-  SeqNum edge;                // right edge of the window we mean; only moves right
-  SeqNum offered;             // right edge the guest was told, scaled: may lie beyond edge
-  uint8_t shift = 0;          // of the windows we announce (RFC 7323 2.3)
-  std::optional<SeqNum> fin;  // sequence number of the guest's FIN, once seen
   bool host_writable = true;  // false from a short write until the kWritable edge
-  uint32_t since_ack = 0;     // bytes received since an ACK was sent
   bool ack_now = false;
-  Instant ack_deadline = kNever;      // armed iff an ACK is owed and may wait
+  uint8_t shift = 0;                  // of the windows we announce (RFC 7323 2.3)
+  SeqNum base;                        // of the first byte the host has not taken
+  Instant ack_deadline = kNever;      // armed iff an ACK is owed and may wait: in delayed_acks
+  uint32_t gathered = 0;              // bytes after the held ones, still in this batch's frames
+  uint32_t since_ack = 0;             // bytes received since an ACK was sent
+  SeqNum edge;                        // right edge of the window we mean; only moves right
+  SeqNum offered;                     // right edge the guest was told, scaled: may lie beyond edge
   uint32_t gather_first = kNoGather;  // chain of this batch's frames in the proxy
   uint32_t gather_last = kNoGather;
+  std::optional<SeqNum> fin;  // sequence number of the guest's FIN, once seen
 
   static constexpr uint32_t kNoGather = 0xffffffff;
 };
@@ -69,67 +69,69 @@ enum class DownlinkState : uint8_t { kOpening, kOpen, kFinSent, kFinAcked };
 // host socket.
 struct Downlink {
   DownlinkState state = DownlinkState::kOpening;
-  SeqNum iss;
-  SeqNum una;                 // SND.UNA
-  SeqNum nxt;                 // SND.NXT; goes back to una on a timeout
-  SeqNum max;                 // one past the highest ever sent
+  bool readable = false;            // the host may have bytes beyond nxt; until kWouldBlock
+  bool retransmit_pending = false;  // the first unacknowledged segment is owed
+  uint8_t retries = 0;              // timeouts in a row (RFC 9293 3.8.3)
+  SeqNum una;                       // SND.UNA
+  SeqNum nxt;                       // SND.NXT; goes back to una on a timeout
+  SeqNum max;                       // one past the highest ever sent
+  Instant rto_deadline = kNever;    // armed iff something sent is unacknowledged
+  // Armed iff the guest's window is closed and nothing is in flight.
+  Instant persist_deadline = kNever;
   uint32_t window = 0;        // SND.WND, bytes
   uint32_t window_max = 0;    // largest window the guest ever offered
   SeqNum wl1;                 // SND.WL1
   SeqNum wl2;                 // SND.WL2
+  std::optional<SeqNum> fin;  // where our FIN goes, once the host's EOF was seen
   uint16_t mss = 536;         // payload bytes a segment
   uint8_t shift = 0;          // of the guest's windows
-  bool readable = false;      // the host may have bytes beyond nxt; until kWouldBlock
-  std::optional<SeqNum> fin;  // where our FIN goes, once the host's EOF was seen
+  bool in_recovery = false;
+  uint32_t duplicate_acks = 0;
 
   // Congestion control, bytes (RFC 5681, RFC 6582).
   uint32_t cwnd = 0;
   uint32_t ssthresh = 0x7fffffff;
-  uint32_t duplicate_acks = 0;
-  bool in_recovery = false;
-  SeqNum recover;                   // RFC 6582: highest sent when recovery began
-  bool retransmit_pending = false;  // the first unacknowledged segment is owed
+  SeqNum recover;  // RFC 6582: highest sent when recovery began
+  SeqNum iss;
 
   // One segment is timed at a time (RFC 6298 3).
-  bool timing = false;
-  SeqNum timed;  // an ACK at or beyond this ends the measurement
   Instant timed_at;
-
-  Instant rto_deadline = kNever;  // armed iff something sent is unacknowledged
-  Instant persist_deadline =
-      kNever;           // armed iff the guest's window is closed and nothing is in flight
-  uint8_t retries = 0;  // timeouts in a row (RFC 9293 3.8.3)
+  SeqNum timed;  // an ACK at or beyond this ends the measurement
+  bool timing = false;
 };
 
-struct Connection {
+// Laid out so that most packets touch three cache lines of it: who and when; the uplink and whether
+// something is held; the downlink. With many flows that is what a packet costs.
+struct alignas(64) Connection {
   Connection(FlowId flow_id, const Endpoint& guest_end, const Endpoint& remote_end,
              const TcpConfig& config, BlockPool& pool, size_t uplink_bytes, uint32_t gaps)
       : id(flow_id),
+        held(pool, uplink_bytes, gaps),
         guest(guest_end),
         remote(remote_end),
-        rtt(config),
-        held(pool, uplink_bytes, gaps) {}
+        rtt(config) {}
 
   FlowId id;
-  Endpoint guest;
-  Endpoint remote;  // as the guest sees it
   Opening opening = Opening::kConnecting;
   bool local = false;               // the socket is a service inside the core
   bool detached = false;            // out of the index: only the host's part is left
   bool reset_owed = false;          // the socket is gone; the link had no room for the guest's RST
   bool guest_closed_first = false;  // the guest's FIN came before ours went
   bool window_scaling = false;      // both ends offered it
-  SeqNum irs;                       // the guest's initial sequence number
-  Uplink up;
-  Downlink down;
-  RttEstimator rtt;
-  Reassembly held;  // bytes from up.base on
-  std::unique_ptr<StreamSocket> socket;
+  uint8_t keep_alive_probes = 0;    // sent since last_heard
+  TcpState traced = TcpState::kClosed;  // the state last told to the trace
+  SeqNum irs;                           // the guest's initial sequence number
   Instant opening_deadline = kNever;    // armed until opening is kDone
   Instant linger_deadline = kNever;     // armed iff detached or reset_owed
   Instant last_heard;                   // of the guest, for keep-alive
-  uint8_t keep_alive_probes = 0;        // sent since last_heard
-  TcpState traced = TcpState::kClosed;  // the state last told to the trace
+  Instant comes_up = kNever;  // its entry in the room's timers; set by whoever changes that
+  std::unique_ptr<StreamSocket> socket;
+  Uplink up;
+  Reassembly held;  // bytes from up.base on
+  Endpoint guest;
+  Endpoint remote;  // as the guest sees it
+  alignas(64) Downlink down;
+  RttEstimator rtt;
 
   FlowKey key() const { return flow_key(guest, remote); }
 
@@ -149,7 +151,8 @@ struct Connection {
 
 TcpState state_of(const Connection& c);
 
-// The earliest moment at which something of this connection is due; keep-alive included.
+// The earliest moment at which something of this connection is due; keep-alive included, but not the
+// delayed ACK, which has a queue of its own.
 Instant deadline_of(const Connection& c, const TcpConfig& config);
 
 }  // namespace dashi

@@ -121,6 +121,7 @@ Sent send_data(TcpRoom& room, Connection& c, const Plan& plan) {
   }
   const size_t filled = fill_headers(room, c, slots, plan, chunk, sent);
   writer.commit(std::span<const Filled>(room.filled).first(filled));
+  acknowledged(room, c);
   return sent;
 }
 

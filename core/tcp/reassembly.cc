@@ -104,7 +104,7 @@ void Reassembly::release_before(size_t position) {
 }
 
 void Reassembly::advance(size_t n) {
-  if (blocks_.empty() || n == 0) return;
+  if (ranges_.empty() || n == 0) return;  // nothing held: no block is taken either
   const auto by = static_cast<uint32_t>(n);
   const size_t end = origin_ + extent();
   size_t kept = 0;

@@ -59,6 +59,8 @@ class Reassembly {
   size_t copy_in(size_t offset, Bytes bytes);
   void release_before(size_t position);
 
+  std::vector<Range>
+      ranges_;  // sorted, apart from one another; all that an idle store is asked for
   BlockPool& pool_;
   size_t bytes_max_;
   uint32_t gaps_max_;
@@ -66,7 +68,6 @@ class Reassembly {
   size_t origin_ = 0;
   size_t head_ = 0;
   std::vector<uint32_t> blocks_;
-  std::vector<Range> ranges_;  // sorted, apart from one another
 };
 
 }  // namespace dashi

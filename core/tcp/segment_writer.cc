@@ -102,11 +102,31 @@ TcpHeader data_header(TcpRoom& room, Connection& c, SeqNum sequence, uint8_t fla
       plain_header(c.remote, c.guest, sequence, static_cast<uint8_t>(flags | kTcpAck));
   header.acknowledgment = c.secured().raw();
   header.window = announce_window(room, c, true);
-  c.up.ack_now = false;
-  c.up.since_ack = 0;
-  c.up.ack_deadline = kNever;
   return header;
 }
+
+void acknowledged(TcpRoom& room, Connection& c) {
+  c.up.ack_now = false;
+  c.up.since_ack = 0;
+  room.cancel_delayed_ack(c);
+}
+
+namespace {
+
+bool send_without_data(TcpRoom& room, Connection& c, SeqNum sequence) {
+  const SeqNum edge = c.up.edge;
+  const SeqNum offered = c.up.offered;
+  const TcpHeader header = data_header(room, c, sequence, 0);
+  if (send_header(room, c.remote, c.guest, header, {})) {
+    acknowledged(room, c);
+    return true;
+  }
+  c.up.edge = edge;  // lost before it left: the guest was told nothing, and the ACK is still owed
+  c.up.offered = offered;
+  return false;
+}
+
+}  // namespace
 
 bool send_syn(TcpRoom& room, Connection& c) {
   const bool answer = c.opening == Opening::kSynReceived;
@@ -126,19 +146,9 @@ bool send_syn(TcpRoom& room, Connection& c) {
   return send_header(room, c.remote, c.guest, header, Bytes(raw).first(size));
 }
 
-bool send_ack(TcpRoom& room, Connection& c) {
-  const Uplink before = c.up;
-  const TcpHeader header = data_header(room, c, sequence_now(c), 0);
-  if (send_header(room, c.remote, c.guest, header, {})) return true;
-  c.up = before;  // lost before it left: still owed
-  return false;
-}
+bool send_ack(TcpRoom& room, Connection& c) { return send_without_data(room, c, sequence_now(c)); }
 
-void send_probe(TcpRoom& room, Connection& c) {
-  const Uplink before = c.up;
-  const TcpHeader header = data_header(room, c, c.down.una - 1, 0);
-  if (!send_header(room, c.remote, c.guest, header, {})) c.up = before;
-}
+void send_probe(TcpRoom& room, Connection& c) { send_without_data(room, c, c.down.una - 1); }
 
 void send_challenge_ack(TcpRoom& room, Instant now, Connection& c) {
   if (!room.challenge_acks.allow(now)) {

@@ -15,9 +15,10 @@ uint16_t announce_window(TcpRoom& room, Connection& c, bool scaled);
 // How far the edge could be moved now, if an ACK were sent.
 uint32_t window_gain(const TcpRoom& room, const Connection& c);
 
-// A header with everything but its checksum, for a segment of `c` with ACK set; takes note that all
-// owed ACKs are carried by it.
+// A header with everything but its checksum, for a segment of `c` with ACK set. It announces a window.
 TcpHeader data_header(TcpRoom& room, Connection& c, SeqNum sequence, uint8_t flags);
+// Such a segment left: it carried all ACKs that were owed.
+void acknowledged(TcpRoom& room, Connection& c);
 
 bool send_syn(TcpRoom& room, Connection& c);  // SYN, or SYN-ACK, as c.opening says
 bool send_ack(TcpRoom& room, Connection& c);

@@ -67,6 +67,7 @@ void TcpProxy::save(ArchiveWriter& ar) const {
     room_.connections[slot].held.save(ar);
   }
   room_.timers.save(ar);
+  room_.delayed_acks.save(ar);
   uint32_t forwards = forwards_.high_water();
   ar(forwards);
   for (uint32_t slot = 0; slot < forwards && slot < forwards_.capacity(); ++slot) {
@@ -98,6 +99,20 @@ bool TcpProxy::restore_forwards(ArchiveReader& ar) {
   return ar.ok();
 }
 
+// What the connections know of their timers must be what those say.
+bool TcpProxy::restore_timers(ArchiveReader& ar) {
+  if (!room_.timers.restore(ar) || !room_.delayed_acks.restore(ar)) return false;
+  SlotMap<Connection>& connections = room_.connections;
+  for (uint32_t slot = 0; slot < connections.capacity(); ++slot) {
+    const bool used = connections.contains(slot);
+    const bool ack_delayed = used && connections[slot].up.ack_deadline != kNever;
+    if (room_.delayed_acks.contains(slot) != ack_delayed) return false;
+    if (used) connections[slot].comes_up = room_.timers.of(slot);
+    if (!used && room_.timers.of(slot) != kNever) return false;
+  }
+  return true;
+}
+
 bool TcpProxy::restore(ArchiveReader& ar) {
   archive_tables(ar);
   uint32_t count = 0;
@@ -122,7 +137,7 @@ bool TcpProxy::restore(ArchiveReader& ar) {
     c.socket = c.local ? local_streams_.adopt(id) : room_.context.env.sockets.adopt_stream(id);
     if (c.socket == nullptr) return false;
   }
-  if (!ar.ok() || !room_.timers.restore(ar) || !restore_forwards(ar)) return false;
+  if (!ar.ok() || !restore_timers(ar) || !restore_forwards(ar)) return false;
   for (uint32_t slot = time_wait_.next(0); slot != SlotBitmap::kNone;
        slot = time_wait_.next(slot + 1)) {
     index_.insert(time_wait_[slot].key, slot | kTimeWaitBit);

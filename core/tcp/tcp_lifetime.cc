@@ -33,6 +33,8 @@ void TcpProxy::owe_reset(Instant now, Connection& c) {
   c.socket.reset();
   c.up.gather_first = c.up.gather_last = Uplink::kNoGather;
   c.up.gathered = 0;
+  c.up.ack_now = false;
+  room_.cancel_delayed_ack(c);
   c.held.clear();
   c.reset_owed = true;
   c.linger_deadline = now + room_.config.linger;
@@ -58,7 +60,7 @@ void TcpProxy::finish_if_done(Instant now, uint32_t slot) {
     if (!c.guest_closed_first) enter_time_wait(now, c);
     c.detached = true;
     c.up.ack_now = false;
-    c.up.ack_deadline = kNever;
+    room_.cancel_delayed_ack(c);
     c.linger_deadline = now + room_.config.linger;
   }
   if (c.detached && c.up.state == UplinkState::kClosed) {
@@ -90,6 +92,7 @@ void TcpProxy::remove(uint32_t slot) {
   room_.context.counters.increment(Counter::kTcpClosed);
   room_.ready.clear(slot);
   room_.timers.clear(slot);
+  room_.cancel_delayed_ack(c);
   room_.connections.erase(slot);
 }
 

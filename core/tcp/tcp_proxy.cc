@@ -212,11 +212,6 @@ Fate TcpProxy::fire(Instant now, Connection& c) {
     const Fate fate = probe_window(room_, now, c);
     if (fate != Fate::kLives) return fate;
   }
-  if (c.up.ack_deadline <= now) {
-    c.up.ack_deadline = kNever;
-    c.up.ack_now = true;
-    room_.mark_ready(c);
-  }
   if (deadline_of(c, room_.config) <= now) {  // only keep-alive is left
     if (c.keep_alive_probes >= room_.config.keep_alive_probes) {
       send_reset(room_, c);
@@ -229,9 +224,17 @@ Fate TcpProxy::fire(Instant now, Connection& c) {
 }
 
 void TcpProxy::handle_timers(Instant now) {
+  for (uint32_t slot = room_.delayed_acks.pop_due(now); slot != DelayQueue::kNone;
+       slot = room_.delayed_acks.pop_due(now)) {
+    Connection& c = room_.connections[slot];
+    c.up.ack_deadline = kNever;
+    c.up.ack_now = true;
+    room_.mark_ready(c);
+  }
   for (uint32_t slot = room_.timers.pop_due(now); slot != Timers::kNone;
        slot = room_.timers.pop_due(now)) {
     Connection& c = room_.connections[slot];
+    c.comes_up = kNever;
     const Fate fate = deadline_of(c, room_.config) <= now ? fire(now, c) : Fate::kLives;
     settle(now, slot, fate);
   }
@@ -280,8 +283,8 @@ void TcpProxy::flush(Instant now) {
 
 Instant TcpProxy::next_deadline() const {
   if (!room_.ready.empty() && !room_.link_blocked) return Instant::min();
-  Instant next =
-      std::min({room_.timers.next(), time_wait_.next_deadline(), failures_.next_deadline()});
+  Instant next = std::min({room_.timers.next(), room_.delayed_acks.next(),
+                           time_wait_.next_deadline(), failures_.next_deadline()});
   for (uint32_t i = forwards_.next(0); i != SlotBitmap::kNone; i = forwards_.next(i + 1)) {
     next = std::min(next, forwards_[i].retry_at);
   }

@@ -93,6 +93,7 @@ class TcpProxy {
   std::optional<Endpoint> source_for(const Endpoint& peer, const Endpoint& guest) const;
   void pull_forwards(Instant now);
   bool restore_forwards(ArchiveReader& ar);
+  bool restore_timers(ArchiveReader& ar);
   template <typename Archive>
   void archive_tables(Archive& ar);
 

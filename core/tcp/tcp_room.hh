@@ -6,6 +6,7 @@
 
 #include "core/base/slot_map.hh"
 #include "core/flow/context.hh"
+#include "core/flow/delay_queue.hh"
 #include "core/flow/rate_limiter.hh"
 #include "core/flow/timers.hh"
 #include "core/tcp/connection.hh"
@@ -26,7 +27,8 @@ struct TcpRoom {
         pool(flow_context.limits.tcp_uplink_bytes_total),
         connections(flow_context.limits.tcp_connections),
         ready(flow_context.limits.tcp_connections),
-        timers(flow_context.limits.tcp_connections) {}
+        timers(flow_context.limits.tcp_connections),
+        delayed_acks(flow_context.limits.tcp_connections) {}
 
   static constexpr size_t kBatch = 64;  // frames gathered before their payloads are written
 
@@ -36,6 +38,7 @@ struct TcpRoom {
   SlotMap<Connection> connections;
   SlotBitmap ready;                       // connections that flush has to visit
   Timers timers;                          // by slot; lazily, see Timers
+  DelayQueue delayed_acks;                // by slot: those with up.ack_deadline
   RateLimiter challenge_acks{1000, 100};  // RFC 5961 7: per second, at once
   RateLimiter resets{1000, 100};
   bool link_blocked = false;  // a reservation failed; until handle_guest_writable
@@ -56,7 +59,24 @@ struct TcpRoom {
   std::array<Filled, 64> filled{};
 
   void mark_ready(const Connection& c) { ready.set(c.id.slot); }
-  void arm(const Connection& c) { timers.arm(c.id.slot, deadline_of(c, config)); }
+  // Makes sure it comes up in time. Most packets move deadlines later and leave the timers alone.
+  void arm(Connection& c) {
+    const Instant deadline = deadline_of(c, config);
+    if (deadline >= c.comes_up) return;
+    c.comes_up = deadline;
+    timers.arm(c.id.slot, deadline);
+  }
+  // An ACK is owed that may wait; the wait began when the first was owed.
+  void delay_ack(Instant now, Connection& c) {
+    if (c.up.ack_deadline != kNever) return;
+    c.up.ack_deadline = now + config.delayed_ack;
+    delayed_acks.push(c.id.slot, c.up.ack_deadline);
+  }
+  void cancel_delayed_ack(Connection& c) {
+    if (c.up.ack_deadline == kNever) return;
+    c.up.ack_deadline = kNever;
+    delayed_acks.remove(c.id.slot);
+  }
   void trace(TraceEvent::Kind kind, const Connection& c, uint32_t code, uint64_t a, uint64_t b);
   // Tells the trace when the RFC state changed since it was last told.
   void trace_state(Connection& c);

@@ -33,13 +33,13 @@ Trimmed trim(const Connection& c, const Packet& packet) {
   return t;
 }
 
-void owe_ack(TcpRoom& room, Instant now, Connection& c, size_t bytes) {
+void owe_ack(TcpRoom& room, Instant now, Connection& c, Family family, size_t bytes) {
   c.up.since_ack += static_cast<uint32_t>(bytes);
   // RFC 9293 3.8.6.3: at least every second full-sized segment, and within the delay.
   // (With timestamps a full-sized one carries 12 bytes less than the MSS says.)
-  const uint32_t two_segments = 2u * (announced_mss(room, c.guest.address.family()) - 12u);
+  const uint32_t two_segments = 2u * (announced_mss(room, family) - 12u);
   if (c.up.since_ack >= two_segments) c.up.ack_now = true;
-  if (c.up.ack_deadline == kNever) c.up.ack_deadline = now + room.config.delayed_ack;
+  room.delay_ack(now, c);
 }
 
 // The guest's FIN takes effect once every byte before it is here.
@@ -77,7 +77,7 @@ Fate hold(TcpRoom& room, Instant now, Connection& c, const Packet& packet, const
     c.up.ack_now = true;
     return Fate::kLives;
   }
-  owe_ack(room, now, c, kept);
+  owe_ack(room, now, c, packet.ip_header.source.family(), kept);
   if (filled_gap) c.up.ack_now = true;                       // RFC 5681 4.2
   if (!in_order && !send_ack(room, c)) c.up.ack_now = true;  // a duplicate ACK, at once
   return drain_held(room, c);  // settling may have filled the gap before it
@@ -105,7 +105,7 @@ Fate receive_payload(TcpRoom& room, Instant now, Connection& c, const Packet& pa
     }
   } else if (t.sequence == c.receive_next() && c.held.contiguous() == 0 && c.up.host_writable) {
     gather(room, c, t.payload);
-    owe_ack(room, now, c, t.payload.size());
+    owe_ack(room, now, c, packet.ip_header.source.family(), t.payload.size());
     if (c.held.has_gaps()) c.up.ack_now = true;
   } else {
     const Fate fate = hold(room, now, c, packet, t);

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <map>
 
+#include "core/flow/delay_queue.hh"
 #include "core/flow/rate_limiter.hh"
 #include "tests/support/fake_env.hh"
 
@@ -115,6 +116,82 @@ BOOST_AUTO_TEST_CASE(refuses_an_archive_with_a_slot_it_does_not_have) {
   Timers small(10);
   ArchiveReader reader(archive);
   BOOST_TEST(!small.restore(reader));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(flow_delay_queue)
+
+BOOST_AUTO_TEST_CASE(gives_slots_out_as_they_came_in_once_due) {
+  DelayQueue queue(8);
+  BOOST_TEST((queue.next() == kNever));
+  queue.push(5, at(10));
+  queue.push(2, at(10));
+  queue.push(7, at(20));
+  queue.push(0, at(15));  // not before the one in front of it
+  BOOST_TEST((queue.next() == at(10)));
+  BOOST_TEST(queue.pop_due(at(9)) == DelayQueue::kNone);
+  BOOST_TEST(queue.pop_due(at(10)) == 5u);
+  BOOST_TEST(queue.pop_due(at(10)) == 2u);
+  BOOST_TEST(queue.pop_due(at(19)) == DelayQueue::kNone);
+  BOOST_TEST(queue.pop_due(at(20)) == 7u);
+  BOOST_TEST(queue.pop_due(at(20)) == 0u);
+  BOOST_TEST((queue.next() == kNever));
+}
+
+BOOST_AUTO_TEST_CASE(agrees_with_a_list_whatever_is_done) {
+  const uint32_t seed = 11;
+  BOOST_TEST_MESSAGE("seed " << seed);
+  Dice dice(seed);
+  constexpr uint32_t kSlots = 40;
+  auto queue = std::make_unique<DelayQueue>(kSlots);
+  std::vector<std::pair<uint32_t, int64_t>> model;
+  int64_t now = 0;
+  for (int step = 0; step < 20000; ++step) {
+    const uint32_t slot = dice() % kSlots;
+    const auto is_it = [&](const auto& entry) { return entry.first == slot; };
+    const auto it = std::find_if(model.begin(), model.end(), is_it);
+    BOOST_REQUIRE_EQUAL(queue->contains(slot), it != model.end());
+    if (dice() % 3 == 0) {
+      now += static_cast<int64_t>(dice() % 4);
+      const uint32_t popped = queue->pop_due(at(now));
+      const bool due = !model.empty() && model.front().second <= now;
+      BOOST_REQUIRE_EQUAL(popped, due ? model.front().first : DelayQueue::kNone);
+      if (due) model.erase(model.begin());
+    } else if (it == model.end()) {
+      queue->push(slot, at(now + 40));
+      model.emplace_back(slot, now + 40);
+    } else {
+      queue->remove(slot);
+      model.erase(it);
+    }
+    BOOST_REQUIRE((queue->next() == (model.empty() ? kNever : at(model.front().second))));
+    if (step % 1000 != 999) continue;
+    MemoryArchive archive;
+    ArchiveWriter writer(archive);
+    queue->save(writer);
+    queue = std::make_unique<DelayQueue>(kSlots);
+    ArchiveReader reader(archive);
+    BOOST_REQUIRE(queue->restore(reader));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(refuses_an_archive_with_a_slot_it_does_not_have_or_has_twice) {
+  DelayQueue big(100);
+  big.push(99, at(1));
+  MemoryArchive archive;
+  ArchiveWriter writer(archive);
+  big.save(writer);
+  DelayQueue small(10);
+  ArchiveReader reader(archive);
+  BOOST_TEST(!small.restore(reader));
+  MemoryArchive twice;
+  ArchiveWriter again(twice);
+  uint32_t slot = 3;
+  Instant deadline = at(1);
+  again(slot, deadline, slot, deadline);
+  ArchiveReader second(twice);
+  BOOST_TEST(!DelayQueue(10).restore(second));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
