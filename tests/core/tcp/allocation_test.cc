@@ -51,6 +51,7 @@ struct World {
     link.link_limits.checksum_offload = gso_bytes_max != 0;
     Config config;
     config.topology.ipv6 = false;
+    config.dns.resolvers = {{Ipv4Address{{203, 0, 113, 53}}, Port{53}}};
     nat = std::make_unique<Nat>(config, Env{link, sockets, entropy, trace});
   }
 
@@ -203,6 +204,26 @@ BOOST_AUTO_TEST_CASE(costs_none_for_echo_there_and_back) {
   BOOST_TEST(counted == 0u);
   BOOST_TEST(world.sockets.echo.sent == size_t{kWarmUp + kMeasured});
   BOOST_TEST(world.link.committed == size_t{kWarmUp + kMeasured});
+}
+
+BOOST_AUTO_TEST_CASE(costs_none_for_dns_there_and_back) {
+  World world;
+  world.sockets.datagram.resolves = true;
+  IpSpec to_gateway = world.ip();
+  to_gateway.destination = Ipv4Address{{10, 0, 0, 1}};
+  ByteVector query = {0x12, 0x34, 1, 0,   0,   1,   0,   0,   0,   0,
+                      0,    0,    7, 'e', 'x', 'a', 'm', 'p', 'l', 'e'};
+  append(query, ByteVector{0, 0, 1, 0, 1});
+  world.frame = udp_frame(to_gateway, 5555, 53, query);
+  const size_t counted = allocations_of([&] {
+    world.turn({});
+    world.sockets.datagram.waiting = 1;
+    world.event(world.sockets.datagram, SocketEvent::Kind::kReadable);
+  });
+  BOOST_TEST(counted == 0u);
+  BOOST_TEST(world.sockets.datagram.sent == size_t{kWarmUp + kMeasured});
+  BOOST_TEST(world.link.committed == size_t{kWarmUp + kMeasured});
+  BOOST_TEST(world.nat->counters()[Counter::kDnsAnswers] == size_t{kWarmUp + kMeasured});
 }
 
 BOOST_AUTO_TEST_SUITE_END()
