@@ -32,6 +32,23 @@ struct Words {
 
 [[noreturn]] void refuse(const std::string& text) { throw CLI::ValidationError(text, 2); }
 
+// The library's help, less what says the same twice.
+class HelpText : public CLI::Formatter {
+ public:
+  // A verb's description ends with how it is used.
+  std::string make_usage(const CLI::App* app, std::string /*name*/) const override {
+    return app->get_parent() == nullptr ? "Usage: dashi VERB [options]\n" : "";
+  }
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    std::string out = CLI::Formatter::make_option_name(option, is_positional);
+    const size_t value = out.find("{all}");
+    return value == std::string::npos ? out : out.replace(value, 5, "[=PORTS]");
+  }
+  std::string make_footer(const CLI::App* app) const override {
+    return app->get_parent() == nullptr ? CLI::Formatter::make_footer(app) : "";
+  }
+};
+
 void add_common(CLI::App& app, Settings& settings, Words& words) {
   const auto group = [](CLI::Option* option, const char* name) { option->group(name); };
   const char* network = "The guest's network";
@@ -43,26 +60,28 @@ void add_common(CLI::App& app, Settings& settings, Words& words) {
         network);
   group(app.add_flag("--no-ipv6", words.no_ipv6, "IPv4 only"), network);
   group(
-      app.add_option("--mtu", words.mtu, "MTU of the link (1500; up to 65520)")->type_name("BYTES"),
+      app.add_option("--mtu", words.mtu, "MTU of the link (1500; up to 65521)")->type_name("BYTES"),
       network);
   group(app.add_option("--dns", words.resolvers,
-                       "Resolver to ask, with or without a port (default: the host's)")
-            ->type_name("ADDR")
+                       "Resolver to ask, with or without a port (the host's); may be\nrepeated")
+            ->option_text("ADDR")
             ->allow_extra_args(false),
         network);
   const char* reach = "What may be reached";
   group(app.add_option("-p", words.forwards,
-                       "Forward a host port: tcp|udp:[ADDR:]HOSTPORT[-END]:GUESTPORT; ADDR is "
-                       "127.0.0.1 and [::1] unless given; HOSTPORT 0 picks one and prints it")
-            ->type_name("SPEC")
+                       "Forward a host port: tcp|udp:[ADDR:]HOSTPORT[-END]:GUESTPORT;\n"
+                       "ADDR is 127.0.0.1 and [::1] unless given; HOSTPORT 0 picks one\n"
+                       "and prints it; may be repeated")
+            ->option_text("SPEC")
             ->allow_extra_args(false),
         reach);
   group(app.add_flag("--allow-host-loopback{all}", words.loopback,
-                     "The gateway's addresses lead to the host's loopback, on all ports or "
-                     "=PORTS (80,8000-8010)"),
+                     "The gateway's addresses lead to the host's loopback, on all\n"
+                     "ports or on these (80,8000-8010)"),
         reach);
   group(app.add_option("--udp-filter", words.udp_filter,
-                       "Who may answer a guest's UDP port: endpoint, address (default), port")
+                       "Who may answer a guest's UDP port: endpoint (anybody), address\n"
+                       "(whom it sent to; the default), port (and from that port)")
             ->type_name("KIND"),
         reach);
   const char* running = "Running";
@@ -70,7 +89,7 @@ void add_common(CLI::App& app, Settings& settings, Words& words) {
             ->type_name("FILE"),
         running);
   group(app.add_option("--ready-fd", words.ready_fd,
-                       "Write `1` to this descriptor and close it once the network works")
+                       "Write `1` to this descriptor and close it once the network\nworks")
             ->type_name("N"),
         running);
   group(app.add_flag("-v,--verbose", settings.verbose, "Say more"), running);
@@ -210,20 +229,21 @@ std::vector<std::string> split_off_command(int count, const char* const* words, 
 Settings parse(CLI::App& app, int count, const char* const* arguments) {
   Settings settings;
   Words words;
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
+  app.formatter(std::make_shared<HelpText>());
   app.set_version_flag("--version", kVersion);
 
   CLI::App* run =
       app.add_subcommand("run",
                          "Run a command in namespaces of its own behind the NAT; needs no root:\n"
-                         "dashi run [options] -- CMD [ARG...]");
+                         "Usage: dashi run [options] -- CMD [ARG...]");
   run->prefix_command();
   add_interface(*run, settings, "Implied: addresses and routes are set in the namespace");
   add_common(*run, settings, words);
 
   CLI::App* attach = app.add_subcommand("attach",
                                         "Be the network of an existing namespace:\n"
-                                        "dashi attach (--netns PATH | --pid PID) [options]");
+                                        "Usage: dashi attach (--netns PATH | --pid PID) [options]");
   attach->add_option("--netns", words.netns, "Network namespace, e.g. /run/netns/NAME")
       ->type_name("PATH");
   attach->add_option("--pid", words.pid, "Network namespace of this process")->type_name("PID");
@@ -233,13 +253,14 @@ Settings parse(CLI::App& app, int count, const char* const* arguments) {
   CLI::App* qemu =
       app.add_subcommand("qemu",
                          "Be the network of a QEMU guest, which connects by -netdev stream:\n"
-                         "dashi qemu (unix:PATH | tcp:ADDR:PORT) [options]");
+                         "Usage: dashi qemu (unix:PATH | tcp:ADDR:PORT) [options]");
   qemu->add_option("socket", words.socket, "Where to listen: unix:PATH or tcp:ADDR:PORT")
       ->required()
-      ->type_name("SOCKET");
+      ->option_text(" ");
   add_common(*qemu, settings, words);
 
   app.parse(split_off_command(count, arguments, settings));
+  if (app.get_subcommands().empty()) refuse("no verb given: run, attach or qemu");
   settings.verb = run->parsed() ? Verb::kRun : attach->parsed() ? Verb::kAttach : Verb::kQemu;
   if (run->parsed() && !settings.command.empty() && !run->remaining().empty()) {
     refuse("run: neither an option nor behind the --: " + run->remaining().front());

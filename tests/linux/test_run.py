@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -175,6 +176,9 @@ def test_help_is_help(lab: Lab, words: list[str]) -> None:
     done = dashi(*words)
     assert (done.returncode, done.stderr) == (0, "")
     assert "dashi" in done.stdout
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert len([line for line in lines if "Usage:" in line]) <= 1 or words == ["--help"]
 
 
 @pytest.mark.parametrize("there", ["", "ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf",
@@ -191,6 +195,14 @@ def test_the_host_need_not_have_a_resolv_conf(lab: Lab, there: str) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"nameserver {GATEWAY4}\n/var\n"
     assert "/etc/resolv.conf" not in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["run", "attach", "qemu"])
+def test_the_manual_knows_every_option(lab: Lab, verb: str) -> None:
+    page = (HERE.parents[1] / "core/linux/man/dashi.1").read_text().replace("\\-", "-")
+    options = re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", dashi(verb, "--help").stdout.split("\n\n", 1)[1])
+    assert len(options) > 10
+    assert [option for option in options if not re.search(re.escape(option) + r"(?![a-z0-9-])", page)] == []
 
 
 def ends(process: subprocess.Popen[bytes]) -> int:
