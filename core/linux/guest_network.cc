@@ -6,6 +6,7 @@
 
 #include <linux/if_addr.h>
 
+#include "core/linux/log.hh"
 #include "core/linux/netlink.hh"
 #include "core/linux/tap.hh"
 
@@ -75,11 +76,25 @@ void set_ipv6_option(const std::string& interface, const char* option, const cha
     const ssize_t n = ::write(fd.get(), value, 1);
 }
 
+// By the administrator of the namespace, as containers often have it, or in the kernel as a whole.
+bool ipv6_is_off(const std::string& interface) {
+  const Fd probe(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!probe && errno == EAFNOSUPPORT) return true;
+  const std::string path = "/proc/sys/net/ipv6/conf/" + interface + "/disable_ipv6";
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char value = '0';
+  return fd && ::read(fd.get(), &value, 1) == 1 && value == '1';
+}
+
 Outcome configure(nl_sock* socket, int index, const GuestNetwork& network) {
   const Topology& t = network.topology;
   Outcome done = add_address(socket, index, t.guest_v4, t.subnet.length);
   if (done.ok()) done = add_default_route(socket, index, t.gateway_v4);
   if (!done.ok() || !t.ipv6) return done;
+  if (ipv6_is_off(network.interface)) {
+    log_info("IPv6 is switched off in the namespace: only IPv4 is configured");
+    return done;
+  }
   done = add_address(socket, index, configured_guest_v6(t), t.prefix_v6.length);
   if (done.ok() && network.ipv6_default_route) {
     done = add_default_route(socket, index, t.gateway_link_local());

@@ -30,7 +30,7 @@ std::string resolve(const std::string& path) {
   std::string target = n > 0 ? std::string(link, static_cast<size_t>(n)) : std::string();
   if (process_of(target)) return target;
   char* real = ::realpath(path.c_str(), nullptr);
-  const std::string resolved = real == nullptr ? path : real;
+  std::string resolved = real == nullptr ? path : real;
   std::free(real);
   return resolved;
 }

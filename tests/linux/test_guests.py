@@ -179,6 +179,17 @@ def test_a_process_that_ends_ends_dashi(lab: Lab, by: str) -> None:
     assert f"process {process.popen.pid} ended" in dashi.output()
 
 
+def test_a_namespace_without_ipv6_is_configured_for_ipv4(lab: Lab) -> None:
+    """As containers often have it."""
+    lab.run("", "ip netns add v6off")
+    for which in ("all", "default"):
+        lab.sysctl("v6off", f"net/ipv6/conf/{which}/disable_ipv6", "1")
+    with lab.attached(guest="v6off") as dashi:
+        assert "IPv6 is switched off" in dashi.output()
+        assert "1 received" in lab.run("v6off", f"ping -c 1 -W 5 {NET4}")
+    lab.run("", "ip netns del v6off")
+
+
 def test_dashi_does_not_become_its_own_network(lab: Lab) -> None:
     done = subprocess.run(inside("host", [dashi_program(), "attach", "--netns", "/run/netns/host", "--configure"]),
                           capture_output=True, text=True, timeout=WAIT)
