@@ -35,6 +35,7 @@ uint32_t SimApps::add(const AppSpec& spec, uint32_t host, ConnectionId id, bool 
   record.connection = id;
   record.active = active;
   record.opened = net_.queue().now();
+  apps_.back().paused = open_paused_ && spec.kind == AppKind::kManual;
   net_.find(id)->end(Side::kThere).owner = app;
   observe(app, kOpened, static_cast<uint64_t>(spec.kind));
   if (spec.kind == AppKind::kBanner) {

@@ -49,6 +49,8 @@ class SimApps {
   // A manual TCP listener beside the services of the spec; a manual UDP port.
   void listen_manually(const Endpoint& at) { manual_listeners_.insert(at); }
   void stop_listening(const Endpoint& at) { manual_listeners_.erase(at); }
+  // Manual ends opened from now on read nothing until they are no longer paused.
+  void open_paused(bool paused) { open_paused_ = paused; }
   std::optional<uint32_t> next_accepted(const Endpoint& at);  // manual ones, in order
   void bind_manually(const Endpoint& at) { manual_ports_[at]; }
   void unbind(const Endpoint& at) { manual_ports_.erase(at); }
@@ -109,6 +111,7 @@ class SimApps {
   std::map<Endpoint, std::vector<ReceivedDatagram>> manual_ports_;
   std::function<void(uint32_t, uint64_t, uint64_t)> observer_;
   uint64_t datagrams_received_ = 0;
+  bool open_paused_ = false;
   static constexpr size_t kScratch = size_t{16} << 10;
   std::vector<uint8_t> scratch_;
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "sim/lab/pkt.hh"
 #include "sim/named_worlds.hh"
 
 namespace {
@@ -15,8 +16,12 @@ constexpr const char* kUsage =
     "\n"
     "  worlds            list the named worlds\n"
     "  digest [NAME...]  run named worlds (all, without a name) and print for each its name,\n"
-    "                    its digest and the number of events in it\n"
-    "  --help            this text\n";
+    "                    its digest and the number of events in it\n";
+constexpr const char* kHelpUsage = "  --help            this text\n";
+
+void print_usage(std::FILE* to) {
+  std::fprintf(to, "%s%s%s", kUsage, dashi::lab::kPktUsage, kHelpUsage);
+}
 
 int usage_error(const char* message, std::string_view what) {
   std::fprintf(stderr, "dashi-lab: %s: %.*s (try --help)\n", message, static_cast<int>(what.size()),
@@ -52,15 +57,16 @@ int print_digests(int count, char** names) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fputs(kUsage, stderr);
+    print_usage(stderr);
     return 2;
   }
   const std::string_view verb = argv[1];
   if (verb == "--help" || verb == "-h") {
-    std::fputs(kUsage, stdout);
+    print_usage(stdout);
     return 0;
   }
   if (verb == "digest") return print_digests(argc - 2, argv + 2);
+  if (verb == "pkt") return dashi::lab::run_pkt(argc - 2, argv + 2);
   if (verb == "worlds" && argc > 2) return usage_error("unexpected argument", argv[2]);
   if (verb == "worlds") return list_worlds();
   return usage_error("unknown verb", verb);

@@ -1,0 +1,165 @@
+#include "sim/lab/pkt.hh"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+
+#include "pcap/write/capture.hh"
+#include "pcap/write/file_sink.hh"
+#include "sim/script/parser.hh"
+#include "sim/script/runner.hh"
+
+namespace dashi::lab {
+
+const char* const kPktUsage =
+    "  pkt [--ipv4|--ipv6] [--captures DIR] FILE|DIR...\n"
+    "                    run .pkt scripts, and folders of them, over both families (or one);\n"
+    "                    a line each: pass, skip or differs, and a capture of what differs\n"
+    "                    in DIR (here, without it)\n";
+
+namespace {
+
+namespace fs = std::filesystem;
+using script::Outcome;
+
+struct Asked {
+  bool v4 = true;
+  bool v6 = true;
+  fs::path captures = ".";
+  std::vector<fs::path> files;
+};
+
+struct Tally {
+  unsigned passed = 0;
+  unsigned skipped = 0;
+  unsigned differ = 0;
+};
+
+int wrong_use(const std::string& message) {
+  std::fprintf(stderr, "dashi-lab pkt: %s (try --help)\n", message.c_str());
+  return 2;
+}
+
+// Every .pkt below a folder, in the order of their names.
+std::string add_files(const fs::path& path, std::vector<fs::path>& files) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    files.push_back(path);
+    return fs::exists(path, error) ? "" : "no such file: " + path.string();
+  }
+  std::vector<fs::path> found;
+  for (fs::recursive_directory_iterator at(path, error), end; !error && at != end;
+       at.increment(error)) {
+    if (at->path().extension() == ".pkt") found.push_back(at->path());
+  }
+  std::sort(found.begin(), found.end());
+  files.insert(files.end(), found.begin(), found.end());
+  return error ? path.string() + ": " + error.message() : "";
+}
+
+std::string read_arguments(int count, char** arguments, Asked& asked) {
+  for (int i = 0; i < count; ++i) {
+    const std::string_view argument = arguments[i];
+    if (argument == "--ipv4") {
+      asked.v6 = false;
+    } else if (argument == "--ipv6") {
+      asked.v4 = false;
+    } else if (argument == "--captures") {
+      if (++i == count) return "--captures needs a folder";
+      asked.captures = arguments[i];
+    } else if (argument.substr(0, 1) == "-") {
+      return "no such option: " + std::string(argument);
+    } else if (const std::string error = add_files(argument, asked.files); !error.empty()) {
+      return error;
+    }
+  }
+  if (!asked.v4 && !asked.v6) return "--ipv4 and --ipv6 leave nothing to run";
+  return asked.files.empty() ? "no script to run" : "";
+}
+
+// The run once more, with a capture: it is the same run, to the bit.
+std::string capture_of(const script::Script& script, Family family, const fs::path& path) {
+  auto sink = FileSink::create(path.string());
+  if (!sink.ok()) return sink.error();
+  PcapngWriter writer(**sink, {"dashi " DASHI_VERSION, path.stem().string(), 0});
+  std::optional<Capture> capture;
+  script::RunOptions options;
+  options.family = family;
+  options.prepare = [&](World& world) {
+    world.decorate(
+        [&](const Env& env) {
+          capture.emplace(writer, env);
+          return capture->env();
+        },
+        {[&](Instant now) { capture->advance(now); },
+         [&](std::span<const GuestFrame> frames) { capture->from_guest(frames); },
+         [&](std::span<const SocketEvent> events) { capture->from_host(events); }});
+  };
+  script::run(script, options);
+  capture->flush();
+  (*sink)->flush();
+  return (*sink)->error();
+}
+
+void show(const Outcome& outcome, const script::Script& script, Family family, const fs::path& file,
+          const Asked& asked) {
+  std::printf("%s%s", outcome.transcript.c_str(), outcome.dump.c_str());
+  fs::path path = asked.captures / file.stem();
+  path += family == Family::kIpv4 ? ".ipv4.pcapng" : ".ipv6.pcapng";
+  const std::string error = capture_of(script, family, path);
+  std::printf("capture: %s\n\n", error.empty() ? path.c_str() : error.c_str());
+}
+
+Outcome::Kind run_over(const script::Script& script, Family family, const fs::path& file,
+                       const Asked& asked) {
+  script::RunOptions options;
+  options.family = family;
+  const Outcome outcome = script::run(script, options);
+  if (outcome.kind == Outcome::Kind::kPass) return outcome.kind;
+  const bool skip = outcome.kind == Outcome::Kind::kSkip;
+  std::printf("%s %s:%u: %s%s\n", skip ? "skip   " : "differs", file.c_str(), outcome.where.line,
+              family == Family::kIpv4 ? "" : "(IPv6) ", outcome.reason.c_str());
+  if (!skip) show(outcome, script, family, file, asked);
+  return outcome.kind;
+}
+
+void run_file(const fs::path& file, const Asked& asked, Tally& tally) {
+  std::ifstream in(file, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  const auto script = script::parse(text.str());
+  if (!in || !script.ok()) {
+    ++tally.differ;
+    if (!in) return (void)std::printf("differs %s: cannot be read\n", file.c_str());
+    const script::ScriptError& error = script.error();
+    return (void)std::printf("differs %s:%u:%u: %s\n", file.c_str(), error.where.line,
+                             error.where.column, error.message.c_str());
+  }
+  Outcome::Kind worst = Outcome::Kind::kPass;
+  const auto over = [&](Family family) {
+    if (worst == Outcome::Kind::kPass) worst = run_over(*script, family, file, asked);
+  };
+  if (asked.v4) over(Family::kIpv4);
+  if (asked.v6) over(Family::kIpv6);
+  if (worst == Outcome::Kind::kPass) std::printf("pass    %s\n", file.c_str());
+  tally.passed += worst == Outcome::Kind::kPass;
+  tally.skipped += worst == Outcome::Kind::kSkip;
+  tally.differ += worst == Outcome::Kind::kDiffers;
+}
+
+}  // namespace
+
+int run_pkt(int count, char** arguments) {
+  Asked asked;
+  const std::string error = read_arguments(count, arguments, asked);
+  if (!error.empty()) return wrong_use(error);
+  Tally tally;
+  for (const fs::path& file : asked.files) run_file(file, asked, tally);
+  std::printf("%u passed, %u skipped, %u differ\n", tally.passed, tally.skipped, tally.differ);
+  return tally.differ == 0 ? 0 : 1;
+}
+
+}  // namespace dashi::lab

@@ -1,0 +1,182 @@
+#include "sim/script/conversation.hh"
+
+#include <algorithm>
+
+namespace dashi::script {
+namespace {
+
+constexpr uint8_t kSyn = 2;
+constexpr uint8_t kAck = 16;
+
+Ends reversed(const Ends& ends) { return {ends.to, ends.from}; }
+
+bool operator==(const Ends& a, const Ends& b) { return a.from == b.from && a.to == b.to; }
+
+std::string shown(const Ends& ends) { return to_string(ends.from) + " > " + to_string(ends.to); }
+
+bool same(const TcpOption& a, const TcpOption& b) {
+  return a.kind == b.kind && a.value == b.value && a.echo == b.echo && a.blocks == b.blocks &&
+         a.bytes == b.bytes;
+}
+
+bool same_options(const TcpSpec& line, const TcpSpec& seen) {
+  return line.any_options || std::equal(line.options.begin(), line.options.end(),
+                                        seen.options.begin(), seen.options.end(), same);
+}
+
+// Empty: they agree. Else the first field that does not.
+std::string difference(const TcpSpec& line, const TcpSpec& seen) {
+  if (line.flags != seen.flags) return "the flags differ";
+  if (line.begin != seen.begin) return "the sequence number differs";
+  if (line.length != seen.length) return "the length differs";
+  if (line.ack != seen.ack) return "the ack differs";
+  if (line.window && line.window != seen.window) return "the window differs";
+  if (line.urgent != seen.urgent) return "the urgent pointer differs";
+  return same_options(line, seen) ? "" : "the options differ";
+}
+
+bool agrees(const IcmpSpec& line, const IcmpSpec& seen) {
+  const bool named = line.type == seen.type && (line.code.empty() || line.code == seen.code);
+  return named && line.mtu == seen.mtu && line.id == seen.id && line.sequence == seen.sequence &&
+         line.length == seen.length;
+}
+
+std::string transport_difference(const PacketSpec& line, const SeenPacket& seen) {
+  constexpr const char* kOther = "it is something else";
+  if (line.transport.index() != seen.transport.index()) return kOther;
+  if (const auto* tcp = std::get_if<TcpSpec>(&line.transport)) {
+    return difference(*tcp, std::get<TcpSpec>(seen.transport));
+  }
+  if (const auto* udp = std::get_if<UdpSpec>(&line.transport)) {
+    return udp->length == std::get<UdpSpec>(seen.transport).length ? "" : "the length differs";
+  }
+  const auto& icmp = std::get<IcmpSpec>(line.transport);
+  return agrees(icmp, std::get<IcmpSpec>(seen.transport)) ? "" : kOther;
+}
+
+// What is not the transport's: TTL, TOS, bytes.
+std::string other_difference(const PacketSpec& line, const SeenPacket& seen) {
+  if (line.ttl && *line.ttl != seen.ttl) return "its TTL is " + std::to_string(seen.ttl);
+  if (line.tos && *line.tos != seen.tos) return "its TOS is " + std::to_string(seen.tos);
+  if (line.ecn && *line.ecn != (seen.tos & 3))
+    return "its ECN bits are " + std::to_string(seen.tos & 3);
+  if (line.payload && *line.payload != std::string(seen.payload.begin(), seen.payload.end())) {
+    return "it carries \"" + std::string(seen.payload.begin(), seen.payload.end()) + "\"";
+  }
+  return {};
+}
+
+}  // namespace
+
+void Conversation::next_syn_begins_flow(bool from_nat) {
+  begin_anew_ = !from_nat;
+  awaits_nat_syn_ = from_nat;
+}
+
+const Flow* Conversation::find(const Ends& ends) const {
+  for (const Flow& flow : flows_) {
+    if (flow.ends == ends) return &flow;
+  }
+  return nullptr;
+}
+
+Flow& Conversation::flow_of(const Ends& ends) {
+  for (Flow& flow : flows_) {
+    if (flow.ends == ends) return flow;
+  }
+  flows_.push_back({ends, std::nullopt, std::nullopt});
+  return flows_.back();
+}
+
+Ends Conversation::ends_of(const PacketSpec& line) const {
+  const Ends usual = flows_.empty() ? Ends{guest_, server_} : flows_[current_].ends;
+  if (!line.ends) return usual;
+  Ends ends = line.side == Side::kGuest ? *line.ends : reversed(*line.ends);
+  if (ends.from.address.is_unspecified()) ends.from.address = usual.from.address;
+  if (ends.to.address.is_unspecified()) ends.to.address = usual.to.address;
+  return ends;
+}
+
+PacketSpec Conversation::live(const PacketSpec& line) {
+  PacketSpec packet = line;
+  const auto* spec = std::get_if<TcpSpec>(&line.transport);
+  const bool syn = spec != nullptr && (spec->flags & (kSyn | kAck)) == kSyn;
+  if (!line.ends && (flows_.empty() || (syn && begin_anew_))) {
+    Ends ends{guest_, server_};
+    ends.from.port.number = static_cast<uint16_t>(guest_.port.number + ports_used_++);
+    flow_of(ends);
+    current_ = flows_.size() - 1;
+    begin_anew_ = false;
+  }
+  packet.ends = ends_of(line);
+  const Flow& flow = flow_of(*packet.ends);
+  const uint32_t base = flow.nat_base.value_or(0);
+  if (auto* icmp = std::get_if<IcmpSpec>(&packet.transport); icmp != nullptr && icmp->about) {
+    icmp->about->begin += base;
+    icmp->about->end += base;
+    icmp->about->flags = kAck;
+  }
+  auto* tcp = std::get_if<TcpSpec>(&packet.transport);
+  if (tcp == nullptr) return packet;
+  if (tcp->ack) *tcp->ack += base;
+  for (TcpOption& option : tcp->options) {
+    for (auto& [left, right] : option.blocks) {
+      left += base;
+      right += base;
+    }
+    const bool echoes = option.kind == TcpOption::Kind::kTimestamps && (tcp->flags & kAck) != 0;
+    if (echoes) option.echo += flow.time_base.value_or(0);
+  }
+  return packet;
+}
+
+SeenPacket Conversation::scripted(SeenPacket seen) const {
+  const Flow* flow = find(reversed(seen.ends));
+  auto* tcp = std::get_if<TcpSpec>(&seen.transport);
+  if (flow == nullptr || tcp == nullptr) return seen;
+  const uint32_t base = flow->nat_base.value_or(0);
+  tcp->begin -= base;
+  tcp->end -= base;
+  for (TcpOption& option : tcp->options) {
+    if (option.kind == TcpOption::Kind::kTimestamps) option.value -= flow->time_base.value_or(0);
+  }
+  return seen;
+}
+
+void Conversation::learn(const PacketSpec& line, const SeenPacket& seen) {
+  const auto* expected = std::get_if<TcpSpec>(&line.transport);
+  const auto* tcp = std::get_if<TcpSpec>(&seen.transport);
+  if (expected == nullptr || tcp == nullptr) return;
+  const bool syn = (tcp->flags & expected->flags & kSyn) != 0;
+  if (syn && awaits_nat_syn_ && !line.ends && (tcp->flags & kAck) == 0) {
+    flows_.push_back({reversed(seen.ends), std::nullopt, std::nullopt});
+    current_ = flows_.size() - 1;
+    awaits_nat_syn_ = false;
+  }
+  Flow& flow = flow_of(reversed(seen.ends));
+  if (syn) {
+    flow.nat_base = tcp->begin - expected->begin;
+    flow.time_base.reset();
+  }
+  if (flow.time_base) return;
+  for (const TcpOption& option : tcp->options) {
+    if (option.kind != TcpOption::Kind::kTimestamps) continue;
+    for (const TcpOption& written : expected->options) {
+      if (written.kind == option.kind) flow.time_base = option.value - written.value;
+    }
+  }
+}
+
+std::string Conversation::compare(const PacketSpec& line, SeenPacket seen) {
+  learn(line, seen);
+  const bool icmp = std::holds_alternative<IcmpSpec>(seen.transport);
+  const Ends expected = reversed(ends_of(line));
+  const bool for_flow =
+      icmp ? line.ends || seen.ends.to.address == expected.to.address : seen.ends == expected;
+  seen = scripted(std::move(seen));
+  if (!for_flow) return "it is for another flow: " + shown(seen.ends);
+  const std::string transport = transport_difference(line, seen);
+  return transport.empty() ? other_difference(line, seen) : transport;
+}
+
+}  // namespace dashi::script

@@ -1,0 +1,46 @@
+// A script's flows and how its numbers map to live ones: the guest's sequence numbers and timestamps are
+// the script's own, the NAT's begin where its SYN said, and the script counts them from what it wrote for
+// that SYN. Knows packets, nothing of time or calls.
+#pragma once
+
+#include "sim/script/wire_form.hh"
+
+namespace dashi::script {
+
+struct Flow {
+  Ends ends;                          // guest -> far end
+  std::optional<uint32_t> nat_base;   // live - script, of the NAT's sequence numbers
+  std::optional<uint32_t> time_base;  // live - script, of the NAT's timestamps
+};
+
+class Conversation {
+ public:
+  Conversation(const Endpoint& guest, const Endpoint& server) : guest_(guest), server_(server) {}
+
+  // A listen() or connect() of the far end: the next SYN begins the script's flow anew.
+  void next_syn_begins_flow(bool from_nat);
+
+  // A guest's packet line with live numbers and ends.
+  PacketSpec live(const PacketSpec& line);
+  // What the NAT's packet line says against what came; empty: they agree. Learns from SYNs.
+  // `continued`: the bytes before seen's were checked already, and only the rest is due.
+  std::string compare(const PacketSpec& line, SeenPacket seen);
+  // `seen` in the script's numbers, for people and for compare.
+  SeenPacket scripted(SeenPacket seen) const;
+  Ends ends_of(const PacketSpec& line) const;  // guest -> far end
+
+ private:
+  Flow& flow_of(const Ends& ends);
+  const Flow* find(const Ends& ends) const;
+  void learn(const PacketSpec& line, const SeenPacket& seen);
+
+  Endpoint guest_;
+  Endpoint server_;
+  std::vector<Flow> flows_;
+  size_t current_ = 0;  // valid iff flows_ is not empty
+  bool begin_anew_ = false;
+  bool awaits_nat_syn_ = false;
+  uint16_t ports_used_ = 0;
+};
+
+}  // namespace dashi::script

@@ -1,0 +1,284 @@
+#include "sim/script/far_end.hh"
+
+#include <algorithm>
+
+namespace dashi::script {
+namespace {
+
+using Kind = CallResult::Kind;
+
+CallResult returned(int64_t value) { return {Kind::kReturned, value, {}, {}}; }
+CallResult failed(const char* error) { return {Kind::kReturned, -1, error, {}}; }
+CallResult not_served(std::string why) { return {Kind::kNotServed, 0, {}, std::move(why)}; }
+
+const char* name_of(SocketError error) {
+  switch (error) {
+    case SocketError::kRefused:
+      return "ECONNREFUSED";
+    case SocketError::kReset:
+      return "ECONNRESET";
+    case SocketError::kTimedOut:
+      return "ETIMEDOUT";
+    case SocketError::kHostUnreachable:
+      return "EHOSTUNREACH";
+    case SocketError::kNetworkUnreachable:
+      return "ENETUNREACH";
+    default:
+      return "EIO";
+  }
+}
+
+const Value* argument(const CallSpec& call, size_t index) {
+  return index < call.arguments.size() ? &call.arguments[index] : nullptr;
+}
+
+int64_t number(const CallSpec& call, size_t index) {
+  const Value* value = argument(call, index);
+  return value != nullptr && value->kind == Value::Kind::kNumber ? value->number : 0;
+}
+
+// The port in {sa_family=AF_INET, sin_port=htons(80), ...}.
+std::optional<Port> port_in(const Value* address) {
+  if (address == nullptr || address->kind != Value::Kind::kStruct) return std::nullopt;
+  for (size_t i = 0; i < address->items.size(); ++i) {
+    const Value& port = address->items[i];
+    if (address->names[i] != "sin_port" || port.items.size() != 1) continue;
+    return Port{static_cast<uint16_t>(port.items[0].number)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool holds_word(const Value& value, const char* word) {
+  if (value.kind == Value::Kind::kWord) return value.text == word;
+  return value.kind == Value::Kind::kOr &&
+         std::any_of(value.items.begin(), value.items.end(),
+                     [word](const Value& item) { return holds_word(item, word); });
+}
+
+const FarEnd::Served FarEnd::kServed[] = {
+    {"socket", &FarEnd::socket},
+    {"bind", &FarEnd::bind},
+    {"listen", &FarEnd::listen},
+    {"accept", &FarEnd::accept},
+    {"accept4", &FarEnd::accept},
+    {"connect", &FarEnd::connect},
+    {"read", &FarEnd::read},
+    {"recv", &FarEnd::read},
+    {"recvfrom", &FarEnd::read},
+    {"write", &FarEnd::write},
+    {"send", &FarEnd::write},
+    {"sendto", &FarEnd::write},
+    {"shutdown", &FarEnd::shutdown},
+    {"close", &FarEnd::close},
+    {"setsockopt", &FarEnd::setsockopt},
+    {"getsockopt", &FarEnd::getsockopt},
+    {"fcntl", &FarEnd::fcntl},
+    {"poll", &FarEnd::poll},
+};
+
+CallResult FarEnd::call(const CallSpec& call) {
+  for (const Served& served : kServed) {
+    if (call.name == served.name) return (this->*served.call)(call);
+  }
+  return not_served("the call " + call.name + " is not served");
+}
+
+FarEnd::Descriptor* FarEnd::find(const CallSpec& call, size_t index) {
+  const auto found = descriptors_.find(number(call, index));
+  return found == descriptors_.end() ? nullptr : &found->second;
+}
+
+SimConnection* FarEnd::connection(const Descriptor& descriptor) {
+  if (descriptor.kind != Descriptor::Kind::kStream) return nullptr;
+  return world_.net().find(record(descriptor).connection);
+}
+
+CallResult FarEnd::would_block(const Descriptor& descriptor) const {
+  if (descriptor.nonblocking) return failed("EAGAIN");
+  return {Kind::kBlocked, 0, {}, {}};
+}
+
+// A reset or a failed connect is told once; after it a read is at its end and a write has no pipe.
+std::optional<CallResult> FarEnd::terminal(Descriptor& descriptor) {
+  const AppRecord& record = this->record(descriptor);
+  if (!record.reset && !record.failed && !record.error) return std::nullopt;
+  if (descriptor.told_of_reset) return returned(0);
+  descriptor.told_of_reset = true;
+  return failed(name_of(record.error.value_or(SocketError::kReset)));
+}
+
+CallResult FarEnd::socket(const CallSpec& call) {
+  const Value* type = argument(call, 1);
+  if (type == nullptr || call.result.kind != Value::Kind::kNumber) {
+    return not_served("this form of socket");
+  }
+  Descriptor descriptor;
+  descriptor.local = server_;
+  if (holds_word(*type, "SOCK_DGRAM"))
+    descriptor.kind = Descriptor::Kind::kDatagram;
+  else if (!holds_word(*type, "SOCK_STREAM"))
+    return not_served("a socket that is not a stream or datagram one");
+  const Value* protocol = argument(call, 2);
+  if (protocol != nullptr && holds_word(*protocol, "IPPROTO_MPTCP")) return not_served("MPTCP");
+  descriptor.nonblocking = holds_word(*type, "SOCK_NONBLOCK");
+  descriptors_[call.result.number] = descriptor;
+  return returned(call.result.number);
+}
+
+CallResult FarEnd::bind(const CallSpec& call) {
+  Descriptor* descriptor = find(call, 0);
+  if (descriptor == nullptr) return failed("EBADF");
+  if (const auto port = port_in(argument(call, 1))) descriptor->local.port = *port;
+  if (descriptor->kind == Descriptor::Kind::kDatagram)
+    world_.apps().bind_manually(descriptor->local);
+  return returned(0);
+}
+
+CallResult FarEnd::listen(const CallSpec& call) {
+  Descriptor* descriptor = find(call, 0);
+  if (descriptor == nullptr) return failed("EBADF");
+  descriptor->kind = Descriptor::Kind::kListener;
+  world_.apps().listen_manually(descriptor->local);
+  return returned(0);
+}
+
+CallResult FarEnd::accept(const CallSpec& call) {
+  Descriptor* listener = find(call, 0);
+  if (listener == nullptr) return failed("EBADF");
+  if (listener->kind != Descriptor::Kind::kListener) return failed("EINVAL");
+  const std::optional<uint32_t> app = world_.apps().next_accepted(listener->local);
+  if (!app) return would_block(*listener);
+  Descriptor accepted;
+  accepted.kind = Descriptor::Kind::kStream;
+  accepted.local = listener->local;
+  accepted.app = *app;
+  const Value* flags = argument(call, 3);
+  accepted.nonblocking = flags != nullptr && holds_word(*flags, "SOCK_NONBLOCK");
+  descriptors_[call.result.number] = accepted;
+  return returned(call.result.number);
+}
+
+CallResult FarEnd::connect(const CallSpec& call) {
+  Descriptor* descriptor = find(call, 0);
+  if (descriptor == nullptr) return failed("EBADF");
+  if (descriptor->kind == Descriptor::Kind::kDatagram) {
+    descriptor->peer = guest_;
+    return returned(0);
+  }
+  if (!descriptor->connecting) {
+    AppSpec app;
+    app.kind = AppKind::kManual;
+    app.receive_buffer = descriptor->receive_buffer;
+    descriptor->kind = Descriptor::Kind::kStream;
+    descriptor->app = world_.apps().connect(host_, guest_, app);
+    descriptor->connecting = true;
+    if (descriptor->nonblocking) return failed("EINPROGRESS");
+  }
+  if (const auto end = terminal(*descriptor)) return *end;
+  if (record(*descriptor).connected) return returned(0);
+  if (descriptor->nonblocking) return failed("EALREADY");
+  return {Kind::kBlocked, 0, {}, {}};
+}
+
+// read(fd, buffer, n), recv(fd, buffer, n, flags). A string as the buffer is what must be read.
+CallResult FarEnd::read(const CallSpec& call) {
+  Descriptor* descriptor = find(call, 0);
+  if (descriptor == nullptr) return failed("EBADF");
+  const auto most = static_cast<size_t>(std::max<int64_t>(0, number(call, 2)));
+  if (descriptor->kind == Descriptor::Kind::kDatagram)
+    return read_datagram(*descriptor, call, most);
+  if (descriptor->kind != Descriptor::Kind::kStream) return failed("ENOTCONN");
+  SimConnection* at = connection(*descriptor);
+  if (at == nullptr) return terminal(*descriptor).value_or(returned(0));
+  StreamPipe& pipe = at->read_by(dashi::Side::kThere);
+  std::vector<uint8_t> bytes(std::min(most, pipe.readable()));
+  const size_t n = pipe.peek(0, bytes);
+  if (n == 0) {
+    if (const auto end = terminal(*descriptor)) return *end;
+    if (pipe.fin_arrived()) return returned(0);
+    return would_block(*descriptor);
+  }
+  CallResult result = returned(static_cast<int64_t>(n));
+  const Value* buffer = argument(call, 1);
+  if (buffer->kind == Value::Kind::kString) {
+    const std::string got(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
+    if (got != buffer->text) result.mismatch = "read \"" + got + "\"";
+  }
+  const Value* flags = argument(call, 3);
+  if (flags == nullptr || !holds_word(*flags, "MSG_PEEK")) {
+    world_.net().consume(record(*descriptor).connection, dashi::Side::kThere, n);
+  }
+  return result;
+}
+
+CallResult FarEnd::read_datagram(Descriptor& descriptor, const CallSpec& call, size_t most) {
+  const auto& received = world_.apps().received_at(descriptor.local);
+  if (descriptor.taken == received.size()) return would_block(descriptor);
+  const ReceivedDatagram& datagram = received[descriptor.taken++];
+  descriptor.peer = datagram.from;
+  CallResult result = returned(static_cast<int64_t>(std::min(most, datagram.bytes.size())));
+  const Value* buffer = argument(call, 1);
+  const std::string got(datagram.bytes.begin(), datagram.bytes.end());
+  if (buffer->kind == Value::Kind::kString && got != buffer->text) {
+    result.mismatch = "read \"" + got + "\"";
+  }
+  return result;
+}
+
+// write(fd, bytes, n): a string's bytes, else zeros.
+CallResult FarEnd::write(const CallSpec& call) {
+  Descriptor* descriptor = find(call, 0);
+  if (descriptor == nullptr) return failed("EBADF");
+  const Value* content = argument(call, 1);
+  std::vector<uint8_t> bytes(static_cast<size_t>(std::max<int64_t>(0, number(call, 2))));
+  if (content->kind == Value::Kind::kString) {
+    std::copy_n(content->text.begin(), std::min(bytes.size(), content->text.size()), bytes.begin());
+  }
+  if (descriptor->kind == Descriptor::Kind::kDatagram) {
+    world_.apps().send_datagram(descriptor->local, descriptor->peer, bytes);
+    return returned(static_cast<int64_t>(bytes.size()));
+  }
+  if (descriptor->kind != Descriptor::Kind::kStream || descriptor->wrote_end)
+    return failed("EPIPE");
+  const bool told = descriptor->told_of_reset;
+  if (const auto end = terminal(*descriptor)) return told ? failed("EPIPE") : *end;
+  if (connection(*descriptor) == nullptr) return failed("EPIPE");
+  if (!record(*descriptor).connected) return would_block(*descriptor);
+  const Bytes from(bytes);
+  const size_t n =
+      world_.net().write(record(*descriptor).connection, dashi::Side::kThere, {&from, 1});
+  if (n == 0 && !bytes.empty()) return would_block(*descriptor);
+  return returned(static_cast<int64_t>(n));
+}
+
+CallResult FarEnd::shutdown(const CallSpec& call) {
+  Descriptor* descriptor = find(call, 0);
+  if (descriptor == nullptr) return failed("EBADF");
+  const Value* how = argument(call, 1);
+  if (connection(*descriptor) == nullptr) return failed("ENOTCONN");
+  if (how->text == "SHUT_RD") return returned(0);
+  descriptor->wrote_end = true;
+  world_.apps().finish(descriptor->app);
+  return returned(0);
+}
+
+CallResult FarEnd::close(const CallSpec& call) {
+  Descriptor* descriptor = find(call, 0);
+  if (descriptor == nullptr) return failed("EBADF");
+  if (descriptor->kind == Descriptor::Kind::kListener) {
+    world_.apps().stop_listening(descriptor->local);
+  } else if (descriptor->kind == Descriptor::Kind::kDatagram) {
+    world_.apps().unbind(descriptor->local);
+  } else if (descriptor->kind == Descriptor::Kind::kStream) {
+    if (descriptor->resets_on_close)
+      world_.apps().abort(descriptor->app);
+    else
+      world_.apps().close(descriptor->app);
+  }
+  descriptors_.erase(number(call, 0));
+  return returned(0);
+}
+
+}  // namespace dashi::script

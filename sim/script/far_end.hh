@@ -1,0 +1,88 @@
+// The application behind the host socket: the far end that a script's calls (socket, listen, read,
+// ...) act at. A server the guest's connections reach, or a client of a forwarded port. Descriptors
+// are the script's own numbers. A call either returns, would block, or is one that a NAT cannot serve.
+#pragma once
+
+#include <map>
+
+#include "sim/script/script.hh"
+#include "sim/world.hh"
+
+namespace dashi::script {
+
+struct CallResult {
+  enum class Kind : uint8_t { kReturned, kBlocked, kNotServed };
+  Kind kind = Kind::kReturned;
+  int64_t value = 0;
+  std::string error;  // value < 0: EAGAIN, ...
+  std::string
+      mismatch;  // an argument the call fills in is not what the script says; empty: all are
+};
+
+class FarEnd {
+ public:
+  // `server` is where bind(..., ..., ...) binds; `guest` where connect(..., ..., ...) leads: a
+  // forwarded port of the NAT's host.
+  FarEnd(World& world, uint32_t host, const Endpoint& server, const Endpoint& guest)
+      : world_(world), host_(host), server_(server), guest_(guest) {}
+
+  // Makes the call, or sees whether it can return now; a call that blocked may be made again.
+  CallResult call(const CallSpec& call);
+
+ private:
+  struct Descriptor {
+    enum class Kind : uint8_t { kFresh, kListener, kStream, kDatagram };
+    Kind kind = Kind::kFresh;
+    Endpoint local;
+    Endpoint peer;
+    uint32_t app = 0;
+    bool nonblocking = false;
+    bool resets_on_close = false;
+    bool connecting = false;
+    bool told_of_reset = false;
+    bool wrote_end = false;
+    size_t receive_buffer = 0;
+    size_t taken = 0;  // kDatagram: datagrams read
+  };
+  using Call = CallResult (FarEnd::*)(const CallSpec&);
+  struct Served {
+    const char* name;
+    Call call;
+  };
+  static const Served kServed[];
+
+  CallResult socket(const CallSpec& call);
+  CallResult bind(const CallSpec& call);
+  CallResult listen(const CallSpec& call);
+  CallResult accept(const CallSpec& call);
+  CallResult connect(const CallSpec& call);
+  CallResult read(const CallSpec& call);
+  CallResult write(const CallSpec& call);
+  CallResult shutdown(const CallSpec& call);
+  CallResult close(const CallSpec& call);
+  CallResult setsockopt(const CallSpec& call);
+  CallResult getsockopt(const CallSpec& call);
+  CallResult fcntl(const CallSpec& call);
+  CallResult poll(const CallSpec& call);
+
+  Descriptor* find(const CallSpec& call, size_t argument);
+  SimConnection* connection(const Descriptor& descriptor);
+  const AppRecord& record(const Descriptor& descriptor) const {
+    return world_.apps().record(descriptor.app);
+  }
+  std::optional<CallResult> terminal(Descriptor& descriptor);
+  CallResult read_datagram(Descriptor& descriptor, const CallSpec& call, size_t most);
+  CallResult would_block(const Descriptor& descriptor) const;
+  std::vector<std::string> ready(Descriptor& descriptor);
+
+  World& world_;
+  uint32_t host_;
+  Endpoint server_;
+  Endpoint guest_;
+  std::map<int64_t, Descriptor> descriptors_;
+};
+
+// Of a value: A|B holds "A". A number or word alone holds itself.
+bool holds_word(const Value& value, const char* word);
+
+}  // namespace dashi::script

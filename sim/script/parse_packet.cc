@@ -1,0 +1,211 @@
+// Packet lines: '<' or '>', what IP carries of interest, the transport, and what the wire does to it.
+#include <array>
+
+#include "sim/script/parser_state.hh"
+
+namespace dashi::script {
+namespace {
+
+struct Flag {
+  char letter;
+  uint8_t bit;
+};
+constexpr std::array<Flag, 8> kFlags{
+    {{'F', 1}, {'S', 2}, {'R', 4}, {'P', 8}, {'.', 16}, {'U', 32}, {'E', 64}, {'W', 128}}};
+
+uint8_t flag_bit(char letter) {
+  for (const Flag& flag : kFlags) {
+    if (flag.letter == letter) return flag.bit;
+  }
+  return 0;
+}
+
+uint8_t parse_flags(ParserState& in) {
+  const Token token = in.take();
+  uint8_t flags = 0;
+  if (token.is('-')) return flags;
+  for (const char letter : token.text) {
+    if (flag_bit(letter) == 0) {
+      in.fail(token.where, "not TCP flags (F S R P . U E W, or -): " + token.text);
+      return flags;
+    }
+    flags = static_cast<uint8_t>(flags | flag_bit(letter));
+  }
+  if (token.kind == Token::Kind::kWord && in.accept('.')) flags |= flag_bit('.');
+  return flags;
+}
+
+void parse_range(ParserState& in, TcpSpec& tcp) {
+  const Where where = in.peek().where;
+  tcp.begin = static_cast<uint32_t>(in.integer("a sequence number", UINT32_MAX));
+  in.expect(':');
+  tcp.end = static_cast<uint32_t>(in.integer("a sequence number", UINT32_MAX));
+  in.expect('(');
+  tcp.length = static_cast<uint32_t>(in.integer("a length", UINT16_MAX));
+  in.expect(')');
+  if (!in.failed() && tcp.end != tcp.begin + tcp.length) {
+    in.fail(where, "the sequence numbers and the length do not agree");
+  }
+}
+
+TcpSpec parse_tcp(ParserState& in, Side side) {
+  TcpSpec tcp;
+  tcp.flags = parse_flags(in);
+  if (in.failed()) return tcp;
+  parse_range(in, tcp);
+  if (in.accept_word("ack")) tcp.ack = static_cast<uint32_t>(in.integer("an ack", UINT32_MAX));
+  if (in.accept_word("win")) tcp.window = static_cast<uint16_t>(in.integer("a window", UINT16_MAX));
+  if (in.accept_word("urg"))
+    tcp.urgent = static_cast<uint16_t>(in.integer("an urgent pointer", UINT16_MAX));
+  const Where where = in.peek().where;
+  if (in.accept('<')) tcp.options = parse_tcp_options(in, tcp.any_options);
+  if (tcp.any_options && side == Side::kGuest) {
+    in.fail(where, "<...> is for packets of the NAT's ('>') only");
+  }
+  return tcp;
+}
+
+IcmpSpec parse_icmp(ParserState& in) {
+  IcmpSpec icmp;
+  const uint32_t line = in.peek().where.line;
+  icmp.type = in.word("an ICMP type");
+  const bool coded = in.on_line(line) && in.peek().kind == Token::Kind::kWord;
+  if (coded && !in.peek().is_word("mtu") && !in.peek().is_word("id")) icmp.code = in.take().text;
+  if (in.accept_word("mtu")) icmp.mtu = static_cast<uint32_t>(in.integer("an MTU", UINT32_MAX));
+  if (in.accept_word("id")) icmp.id = static_cast<uint16_t>(in.integer("an id", UINT16_MAX));
+  if (in.accept_word("seq")) {
+    icmp.sequence = static_cast<uint16_t>(in.integer("a sequence number", UINT16_MAX));
+  }
+  if (in.accept('(')) {
+    icmp.length = static_cast<uint32_t>(in.integer("a length", UINT16_MAX));
+    in.expect(')');
+  }
+  if (in.on_line(line) && in.accept('[')) {
+    icmp.about.emplace();
+    parse_range(in, *icmp.about);
+    in.expect(']');
+  }
+  return icmp;
+}
+
+void parse_ip_word(ParserState& in, PacketSpec& packet) {
+  const Token token = in.peek();
+  const std::string name = in.word("an IP field: ect0, ect1, ce, noecn, tos, ttl");
+  if (name == "noecn")
+    packet.ecn = 0;
+  else if (name == "ect1")
+    packet.ecn = 1;
+  else if (name == "ect0")
+    packet.ecn = 2;
+  else if (name == "ce")
+    packet.ecn = 3;
+  else if (name == "tos")
+    packet.tos = static_cast<uint8_t>(in.integer("a TOS", UINT8_MAX));
+  else if (name == "ttl")
+    packet.ttl = static_cast<uint8_t>(in.integer("a TTL", UINT8_MAX));
+  else if (!in.failed())
+    in.fail(token.where, "not served: " + name + " in an IP header");
+}
+
+std::optional<IpAddress> parse_address(ParserState& in) {
+  const bool bracketed = in.accept('[');
+  const Token token = in.peek();
+  std::optional<IpAddress> address;
+  if (!in.failed() && token.kind == Token::Kind::kAddress) {
+    address = parse_ip(in.take().text);
+  }
+  if (!address) in.fail(token.where, "expected an IP address before " + shown(token));
+  if (bracketed) in.expect(']');
+  return address;
+}
+
+Endpoint parse_endpoint(ParserState& in) {
+  Endpoint endpoint;
+  const std::optional<IpAddress> address = parse_address(in);
+  in.expect(':');
+  endpoint.port = Port(static_cast<uint16_t>(in.integer("a port", UINT16_MAX)));
+  if (address) endpoint.address = *address;
+  return endpoint;
+}
+
+// 10.0.0.2:4000 > 192.0.2.1:80, or 4000 > 80 with the script's own addresses.
+void parse_ends(ParserState& in, PacketSpec& packet) {
+  const Token::Kind kind = in.peek().kind;
+  if (kind == Token::Kind::kInteger) {
+    Ends ends;
+    ends.from.port = Port(static_cast<uint16_t>(in.integer("a port", UINT16_MAX)));
+    in.expect('>');
+    ends.to.port = Port(static_cast<uint16_t>(in.integer("a port", UINT16_MAX)));
+    packet.ends = ends;
+  } else if (kind == Token::Kind::kAddress || in.peek().is('[')) {
+    Ends ends;
+    ends.from = parse_endpoint(in);
+    in.expect('>');
+    ends.to = parse_endpoint(in);
+    packet.ends = ends;
+  }
+}
+
+void parse_mishaps(ParserState& in, PacketSpec& packet, uint32_t line) {
+  while (in.on_line(line) && !in.failed()) {
+    if (in.accept_word("drop"))
+      packet.mishaps.push_back({Mishap::Kind::kDrop, {}});
+    else if (in.accept_word("dup"))
+      packet.mishaps.push_back({Mishap::Kind::kDuplicate, {}});
+    else if (in.accept_word("corrupt"))
+      packet.mishaps.push_back({Mishap::Kind::kCorrupt, {}});
+    else if (in.accept_word("delay"))
+      packet.mishaps.push_back({Mishap::Kind::kDelay, in.duration()});
+    else
+      return;
+  }
+}
+
+void parse_transport(ParserState& in, PacketSpec& packet) {
+  if (in.accept_word("icmp") || in.accept_word("icmpv6")) {
+    packet.transport = parse_icmp(in);
+  } else if (in.accept_word("udp")) {
+    UdpSpec udp;
+    if (!packet.ends) parse_ends(in, packet);
+    in.expect('(');
+    udp.length = static_cast<uint32_t>(in.integer("a length", UINT16_MAX));
+    in.expect(')');
+    packet.transport = udp;
+  } else if (in.peek().kind == Token::Kind::kWord || in.peek().is('.') || in.peek().is('-')) {
+    packet.transport = parse_tcp(in, packet.side);
+  } else {
+    in.expected("TCP flags, udp or icmp");
+  }
+}
+
+}  // namespace
+
+PacketSpec parse_packet(ParserState& in) {
+  PacketSpec packet;
+  const Token side = in.take();
+  packet.side = side.is('<') ? Side::kGuest : Side::kNat;
+  for (const char* wrapped : {"ipv4", "ipv6", "gre", "mpls"}) {
+    if (in.peek().is_word(wrapped)) in.fail(in.peek().where, "encapsulation is not served");
+  }
+  if (in.peek().is('[') || in.peek().is('(')) {
+    const char closer = in.take().is('[') ? ']' : ')';
+    if (in.peek().kind == Token::Kind::kAddress) {  // [2001:db8::1]:80 > ...
+      in.fail(in.peek().where, "an IPv6 address stands after the word 'from'");
+    }
+    do parse_ip_word(in, packet);
+    while (in.accept(',') && !in.failed());
+    in.expect(closer);
+  }
+  in.accept_word("from");
+  parse_ends(in, packet);
+  if (packet.ends) in.accept(':');
+  if (!in.failed()) parse_transport(in, packet);
+  if (in.peek().kind == Token::Kind::kString) {
+    packet.payload = in.take().text;
+    while (in.peek().kind == Token::Kind::kString) *packet.payload += in.take().text;
+  }
+  parse_mishaps(in, packet, side.where.line);
+  return packet;
+}
+
+}  // namespace dashi::script

@@ -1,0 +1,168 @@
+// A .pkt script as data: what was written, with where, and nothing of what it means to a world. The
+// parser makes it, the runner carries it out. The language is packetdrill's with additions; its
+// manual is scenarios/README.md. Sequence numbers and timestamps are as the script counts them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/base/time.hh"
+#include "core/wire/address.hh"
+
+namespace dashi::script {
+
+// A place in the script's text, both from 1.
+struct Where {
+  uint32_t line = 1;
+  uint32_t column = 1;
+};
+
+struct ScriptError {
+  Where where;
+  std::string message;
+};
+
+// When an event is to happen, from the start of the script or from the event before it.
+struct When {
+  enum class Kind : uint8_t { kAbsolute, kRelative, kAny };
+  Kind kind = Kind::kRelative;
+  Duration from{};
+  Duration to{};                  // == from unless a range was given
+  std::optional<Duration> until;  // a blocking call returns then; counted as `from` is
+};
+
+enum class Side : uint8_t { kGuest, kNat };  // who sends: '<' is the guest's, '>' the NAT's
+
+struct TcpOption {
+  enum class Kind : uint8_t {
+    kEol,
+    kNop,
+    kMss,
+    kWindowScale,
+    kSackPermitted,
+    kSack,
+    kTimestamps,
+    kRaw
+  };
+  Kind kind{};
+  uint32_t value = 0;                                 // MSS, shift, TS val; kRaw: the option's kind
+  uint32_t echo = 0;                                  // TS ecr
+  std::vector<std::pair<uint32_t, uint32_t>> blocks;  // SACK
+  std::vector<uint8_t> bytes;                         // kRaw: what follows kind and length
+};
+
+struct TcpSpec {
+  uint8_t flags = 0;  // FIN, SYN, RST, PSH, ACK, URG, ECE, CWR: bits 0 to 7, as on the wire
+  uint32_t begin = 0;
+  uint32_t end = 0;
+  uint32_t length = 0;
+  std::optional<uint32_t> ack;
+  std::optional<uint16_t> window;  // as on the wire, unscaled
+  uint16_t urgent = 0;
+  bool any_options =
+      false;  // <...>, or none written on a packet of the NAT's that has none to compare
+  std::vector<TcpOption> options;
+};
+
+struct UdpSpec {
+  uint32_t length = 0;
+};
+
+// An ICMP message by its packetdrill names, about a segment of the other side's, or an echo message.
+struct IcmpSpec {
+  std::string type;
+  std::string code;
+  uint32_t mtu = 0;              // next-hop MTU; echo: 0
+  std::optional<TcpSpec> about;  // the sequence range of the quoted segment
+  uint16_t id = 0;               // echo
+  uint16_t sequence = 0;
+  uint32_t length = 0;
+};
+
+struct Ends {
+  Endpoint from;
+  Endpoint to;
+};
+
+// What the wire does to a packet of this line.
+struct Mishap {
+  enum class Kind : uint8_t { kDrop, kDuplicate, kDelay, kCorrupt };
+  Kind kind{};
+  Duration delay{};
+};
+
+struct PacketSpec {
+  Side side{};
+  std::optional<Ends> ends;  // else the script's own flow
+  std::optional<uint8_t> ttl;
+  std::optional<uint8_t> tos;
+  std::optional<uint8_t> ecn;  // the two bits
+  std::variant<TcpSpec, UdpSpec, IcmpSpec> transport;
+  std::optional<std::string> payload;  // its bytes; else zeros are sent and any are taken
+  std::vector<Mishap> mishaps;
+};
+
+// An expression in a call: a number, a string, ..., a word, [list], {struct}, word(arguments), a|b.
+struct Value {
+  enum class Kind : uint8_t {
+    kNumber,
+    kString,
+    kEllipsis,
+    kUnknown,
+    kWord,
+    kList,
+    kStruct,
+    kCall,
+    kOr
+  };
+  Kind kind{};
+  Where where;
+  int64_t number = 0;
+  std::string text;                // kString, kWord, kCall
+  std::vector<Value> items;        // members and arguments
+  std::vector<std::string> names;  // kStruct: of the members; "" where it has none
+};
+
+struct CallSpec {
+  std::string name;
+  std::vector<Value> arguments;
+  Value result;
+  std::string error;  // EAGAIN; empty: none
+};
+
+struct CommandSpec {
+  std::string text;  // a shell line: never run
+};
+
+struct CodeSpec {
+  std::string text;  // between %{ and }%
+};
+
+// Words of ours: `expect`, `fail`, `set`. Each is its words and values in order.
+struct DirectiveSpec {
+  std::string name;
+  std::vector<std::string> words;
+};
+
+struct Event {
+  Where where;
+  When when;
+  std::variant<PacketSpec, CallSpec, CommandSpec, CodeSpec, DirectiveSpec> what;
+};
+
+struct OptionLine {
+  Where where;
+  std::string name;  // without its dashes
+  std::string value;
+};
+
+struct Script {
+  std::vector<OptionLine> options;
+  std::vector<std::pair<Where, CommandSpec>> commands;  // before the first event
+  std::vector<Event> events;
+};
+
+}  // namespace dashi::script

@@ -1,0 +1,127 @@
+#include "sim/script/setting.hh"
+
+#include <algorithm>
+#include <charconv>
+
+namespace dashi::script {
+namespace {
+
+constexpr Ipv4Address kServer4{{203, 0, 113, 10}};
+constexpr Ipv6Address kServer6{{0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10}};
+constexpr uint32_t kPacketdrillMtu = 1500;
+// Packetdrill's IPv6 links are so much larger that its scripts hold for both families.
+constexpr uint32_t kIpv6More = 20;
+
+std::optional<uint64_t> number(const std::string& text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+bool is_passed_over(const std::string& name) {
+  for (const char* known : {"local_ip", "remote_ip", "gateway_ip", "netmask_ip", "local_linkaddr",
+                            "speed", "verbose", "init_scripts", "wire_protocol", "non_fatal",
+                            "define", "send_omit_free", "debug", "so_filename", "so_flags"}) {
+    if (name == known) return true;
+  }
+  return false;
+}
+
+// The word after which an option is understood; false: its value is not one it can have.
+bool apply(const OptionLine& option, Setting& setting, uint32_t& mtu) {
+  const std::optional<uint64_t> value = number(option.value);
+  if (option.name == "ip_version") {
+    setting.family = option.value == "ipv6" ? Family::kIpv6 : Family::kIpv4;
+    return option.value.rfind("ipv", 0) == 0;
+  }
+  if (!value) return false;
+  if (option.name == "tolerance_usecs") {
+    setting.tolerance =
+        Duration(static_cast<int64_t>(std::min<uint64_t>(*value, 1'000'000'000)) * 1000);
+  } else if (option.name == "mtu") {
+    mtu = static_cast<uint32_t>(*value);
+    return *value >= 576 && *value <= 65521;
+  } else if (option.name == "bind_port") {
+    setting.server.port = Port{static_cast<uint16_t>(*value)};
+    return *value <= UINT16_MAX;
+  } else {
+    setting.guest_service.port = Port{static_cast<uint16_t>(*value)};
+    return *value <= UINT16_MAX;
+  }
+  return true;
+}
+
+bool is_applied(const std::string& name) {
+  for (const char* known : {"ip_version", "tolerance_usecs", "mtu", "bind_port", "connect_port"}) {
+    if (name == known) return true;
+  }
+  return false;
+}
+
+HostSpec server_host() {
+  HostSpec host;
+  host.name = "server";
+  host.addresses = {kServer4, kServer6};
+  return host;
+}
+
+bool calls(const Script& script, const char* name) {
+  return std::any_of(script.events.begin(), script.events.end(), [name](const Event& event) {
+    const auto* call = std::get_if<CallSpec>(&event.what);
+    return call != nullptr && call->name == name;
+  });
+}
+
+void small_tables(Limits& limits) {
+  limits.tcp_connections = 64;
+  limits.tcp_connects_pending = 64;
+  limits.tcp_time_wait = 64;
+  limits.udp_endpoints = 64;
+  limits.echo_ids = 16;
+  limits.dns_queries = 16;
+}
+
+}  // namespace
+
+Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& options) {
+  Setting setting;
+  setting.family = options.family;
+  setting.tolerance = options.tolerance;
+  setting.server.port = Port{8080};
+  setting.guest_service.port = Port{8080};
+  uint32_t mtu = kPacketdrillMtu;
+  for (const OptionLine& option : script.options) {
+    if (is_applied(option.name)) {
+      if (!apply(option, setting, mtu)) {
+        return ScriptError{option.where, "--" + option.name + " cannot be '" + option.value + "'"};
+      }
+    } else if (!is_passed_over(option.name)) {
+      return ScriptError{option.where, "no such option: --" + option.name};
+    }
+  }
+  const bool v6 = setting.family == Family::kIpv6;
+  WorldConfig& world = setting.world;
+  world.scripted = true;
+  world.digests = false;
+  world.net = standard_net();
+  world.net.hosts = {server_host()};
+  world.link.limits.mtu = world.nat.topology.mtu = mtu + (v6 ? kIpv6More : 0);
+  small_tables(world.nat.limits);
+  Ipv6Address guest6 = world.nat.topology.prefix_v6.address;
+  guest6.bytes[15] = 2;
+  const IpAddress guest = v6 ? IpAddress(guest6) : IpAddress(world.nat.topology.guest_v4);
+  setting.guest = {guest, Port{44444}};
+  setting.server.address = v6 ? IpAddress(kServer6) : IpAddress(kServer4);
+  setting.guest_service.address = guest;
+  if (calls(script, "connect")) {
+    const IpAddress& here = world.net.here.addresses[v6 ? 1 : 0];
+    world.forwards.push_back(
+        {ForwardProtocol::kTcp, {here, Port{8080}}, setting.guest_service.port, guest});
+    world.forwards.push_back(
+        {ForwardProtocol::kUdp, {here, Port{8080}}, setting.guest_service.port, guest});
+  }
+  return setting;
+}
+
+}  // namespace dashi::script

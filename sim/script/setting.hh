@@ -1,0 +1,22 @@
+// What a script asks of its world before its first event: --options and the shell lines around it,
+// which are read, never run.
+#pragma once
+
+#include "sim/script/runner.hh"
+
+namespace dashi::script {
+
+struct Setting {
+  WorldConfig world;
+  Family family = Family::kIpv4;
+  Duration tolerance{};
+  Endpoint guest;          // the guest's end of the script's own flow
+  Endpoint server;         // where the far end listens
+  Endpoint guest_service;  // what a connect() of the far end leads to, on the guest
+  static constexpr uint32_t kServerHost = 1;
+};
+
+// An error: an option that does not exist, or a value it cannot have.
+Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& options);
+
+}  // namespace dashi::script

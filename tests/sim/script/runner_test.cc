@@ -1,0 +1,146 @@
+#include "sim/script/runner.hh"
+
+#include <boost/test/unit_test.hpp>
+
+#include "sim/script/parser.hh"
+
+using namespace dashi;
+using namespace dashi::script;
+using Kind = Outcome::Kind;
+
+namespace {
+
+const std::string kListen =
+    "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n";
+const std::string kOpen = kListen +
+                          "+0 < S 0:0(0) win 65535 <mss 1000>\n+0 > S. 0:0(0) ack 1 <mss 1460>\n"
+                          "+.1 < . 1:1(0) ack 1 win 5000\n+0 accept(3, ..., ...) = 4\n";
+
+Outcome outcome_over(Family family, const std::string& text) {
+  const auto script = parse(text);
+  BOOST_TEST_REQUIRE(script.ok(), (script.ok() ? "" : script.error().message));
+  RunOptions options;
+  options.family = family;
+  return run(*script, options);
+}
+
+Outcome outcome_of(const std::string& text) { return outcome_over(Family::kIpv4, text); }
+
+void expect_differs(const std::string& text, uint32_t line, const std::string& reason) {
+  const Outcome outcome = outcome_of(text);
+  BOOST_TEST((outcome.kind == Kind::kDiffers));
+  BOOST_TEST(outcome.where.line == line);
+  BOOST_TEST(outcome.reason == reason);
+}
+
+void expect_pass(const std::string& text) {
+  const Outcome outcome = outcome_of(text);
+  BOOST_TEST((outcome.kind == Kind::kPass), outcome.reason << "\n" << outcome.transcript);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(script_runner)
+
+BOOST_AUTO_TEST_CASE(a_right_script_passes_over_both_families) {
+  const std::string text = kOpen + "+0 write(4, ..., 2000) = 2000\n+0 > P. 1:2001(2000) ack 1\n";
+  expect_pass(text);
+  BOOST_TEST((outcome_over(Family::kIpv6, text).kind == Kind::kPass));
+}
+
+BOOST_AUTO_TEST_CASE(what_differs_is_named_with_its_line_and_what_came) {
+  expect_differs(kOpen + "+0 write(4, ..., 10) = 10\n+0 > P. 1:12(11) ack 1\n", 9,
+                 "expected P. 11:12(1) ack 1, but nothing came by 0.100000");
+  expect_differs(kOpen + "+0 write(4, ..., 10) = 10\n+0 > P. 1:11(10) ack 2\n", 9,
+                 "expected P. 1:11(10) ack 2, but at 0.100000 came P. 1:11(10) ack 1 win 65535: "
+                 "the ack differs");
+  expect_differs(kOpen + "+0 write(4, \"abc\", 3) = 3\n+0 > P. 1:4(3) ack 1 \"abd\"\n", 9,
+                 "expected P. 1:4(3) ack 1, but at 0.100000 came P. 1:4(3) ack 1 win 65535: "
+                 "it carries \"abc\"");
+  expect_differs(kListen + "+0 < S 0:0(0) win 1 <mss 1000>\n+0 > S. 0:0(0) ack 1 <mss 1461>\n", 5,
+                 "expected S. 0:0(0) ack 1 <mss 1461>, but at 0.000000 came S. 0:0(0) ack 1 win "
+                 "65535 <mss 1460>: the options differ");
+}
+
+BOOST_AUTO_TEST_CASE(a_packet_that_comes_too_early_or_late_differs) {
+  const std::string sent = kOpen + "+0 write(4, ..., 10) = 10\n";
+  expect_differs(sent + "+.1 > P. 1:11(10) ack 1\n", 9,
+                 "expected P. 1:11(10) ack 1, but it came at 0.100000, not 0.200000 to 0.200000");
+  expect_differs(sent + "+0 > P. 1:11(10) ack 1\n+.1 > P. 1:11(10) ack 1\n", 10,
+                 "expected P. 1:11(10) ack 1, but nothing came by 0.200000");
+  expect_pass("--tolerance_usecs=100000\n" + sent + "+.1 > P. 1:11(10) ack 1\n");
+  expect_pass(sent + "+0~+.2 > P. 1:11(10) ack 1\n");
+  expect_pass(sent + "* > P. 1:11(10) ack 1\n* > P. 1:11(10) ack 1\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_packet_no_line_expects_differs_at_the_next_line) {
+  expect_differs(kOpen +
+                     "+0 write(4, ..., 10) = 10\n+1 < F. 1:1(0) ack 11 win 5000\n"
+                     "+0 > . 11:11(0) ack 2\n",
+                 10,
+                 "expected . 11:11(0) ack 2, but at 0.100000 came P. 1:11(10) ack 1 win 65535: "
+                 "the flags differ");
+}
+
+BOOST_AUTO_TEST_CASE(calls_return_what_they_would_on_a_kernel) {
+  expect_differs(kOpen + "+0 read(4, ..., 10) = 10\n", 8, "read would block");
+  expect_differs(kOpen + "+0 < P. 1:6(5) ack 1 win 5000 \"hello\"\n+0 read(4, ..., 10) = 4\n", 9,
+                 "read returned 5");
+  expect_differs(kOpen + "+0 < P. 1:6(5) ack 1 win 5000 \"hello\"\n+0 read(4, \"hallo\", 5) = 5\n",
+                 9, "read: read \"hello\"");
+  expect_pass(kOpen +
+              "+0 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n"
+              "+0 read(4, ..., 10) = -1 EAGAIN (Resource temporarily unavailable)\n"
+              "+0 < P. 1:6(5) ack 1 win 5000 \"hello\"\n"
+              "+0 poll([{fd=4, events=POLLIN|POLLOUT, revents=POLLIN|POLLOUT}], 1, 0) = 1\n"
+              "+0 recv(4, \"hel\", 3, MSG_PEEK) = 3\n+0 read(4, \"hello\", 10) = 5\n"
+              "+0 poll([{fd=4, events=POLLIN, revents=0}], 1, 0) = 0\n"
+              "+0 < F. 6:6(0) ack 1 win 5000\n+0 read(4, ..., 10) = 0\n");
+  expect_differs("0 read(7, ..., 1) = 1\n", 1, "read returned -1 EBADF");
+}
+
+BOOST_AUTO_TEST_CASE(a_blocking_call_returns_when_the_script_says) {
+  const std::string text = kOpen + "+0...0.5 read(4, ..., 10) = 5\n";
+  expect_pass(text + "+.5 < P. 1:6(5) ack 1 win 5000\n");
+  expect_differs(text + "+.3 < P. 1:6(5) ack 1 win 5000\n", 8,
+                 "read returned at 0.400000, not at 0.600000");
+  expect_differs(text, 8, "this call never returned");
+}
+
+BOOST_AUTO_TEST_CASE(the_wire_may_drop_duplicate_delay_and_corrupt_a_line) {
+  const std::string data = "+0 < P. 1:6(5) ack 1 win 5000 \"hello\" ";
+  expect_differs(kOpen + data + "drop\n+0 read(4, ..., 10) = 5\n", 9, "read would block");
+  expect_pass(kOpen + data + "dup\n+0 > . 1:1(0) ack 6\n");
+  expect_pass(kOpen + data + "delay 20ms\n+.02 read(4, \"hello\", 10) = 5\n");
+  expect_pass(kOpen + data + "corrupt\n+0 expect tcp_checksum == 1\n");
+}
+
+BOOST_AUTO_TEST_CASE(counters_are_compared) {
+  expect_pass(kOpen + "+0 expect tcp_opened == 1\n");
+  expect_differs(kOpen + "+0 expect tcp_opened == 2\n", 8, "tcp_opened is 1, not 2");
+  expect_differs("0 expect no_such_thing == 0\n", 1, "no such counter: no_such_thing");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_served_is_a_skip_with_its_line) {
+  const Outcome outcome =
+      outcome_of("+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 splice(3) = 1\n");
+  BOOST_TEST((outcome.kind == Kind::kSkip));
+  BOOST_TEST(outcome.where.line == 2);
+  BOOST_TEST(outcome.reason == "the call splice is not served");
+}
+
+BOOST_AUTO_TEST_CASE(options_are_checked) {
+  expect_differs("--speed_of_light=3\n0 < udp (1)\n", 1, "no such option: --speed_of_light");
+  expect_differs("--mtu=10\n0 < udp (1)\n", 1, "--mtu cannot be '10'");
+}
+
+BOOST_AUTO_TEST_CASE(two_runs_of_a_script_are_one_and_the_same) {
+  const std::string text = kOpen + "+0 write(4, ..., 9000) = 9000\n* > P. 1:9001(9000) ack 2\n";
+  const Outcome first = outcome_of(text);
+  const Outcome second = outcome_of(text);
+  BOOST_TEST((first.kind == Kind::kDiffers));
+  BOOST_TEST(first.transcript == second.transcript);
+  BOOST_TEST(first.dump == second.dump);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
