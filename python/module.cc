@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <atomic>
+#include <memory>
 
 #include "python/engine.hh"
 #include "python/native_engine.hh"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr uint64_t kSliceEvents = 50'000;  // some milliseconds between looks at signals
 
+constexpr const char* kClosed = "the experiment is closed";
 constexpr const char* kElsewhere = "the experiment is running in another thread";
 
 Family family_of(bool ipv6) { return ipv6 ? Family::kIpv6 : Family::kIpv4; }
@@ -38,31 +40,39 @@ class Running {
 
 template <typename Engine>
 struct Held {
-  explicit Held(const EngineConfig& config) : engine(config) {}
+  explicit Held(const EngineConfig& config) : engine(std::make_unique<Engine>(config)) {}
 
   // For all but run: with the GIL held, so what is not running now will not run during the call.
   Engine& idle() {
     if (running) throw WorldError(kElsewhere);
-    return engine;
+    if (engine == nullptr) throw WorldError(kClosed);
+    return *engine;
+  }
+  // Now, and not when the last reference to the object goes: a traceback may keep one, and ns-3 allows
+  // one world.
+  void close() {
+    if (running) throw WorldError(kElsewhere);
+    engine.reset();
   }
 
-  Engine engine;
+  std::unique_ptr<Engine> engine;  // null once closed
   std::atomic<bool> running = false;
 };
 
 // Runs without the GIL, and looks at signals between slices. False: `max_events` ran first.
 template <typename Engine>
 bool run(Held<Engine>& held, int64_t until_ns, bool whatever, uint64_t max_events) {
+  Engine& engine = held.idle();
   const Running running(held.running);
   const Instant until = until_ns < 0 ? kNever : instant_from_nanoseconds(until_ns);
-  const uint64_t before = held.engine.events();
+  const uint64_t before = engine.events();
   while (true) {
-    const uint64_t done = held.engine.events() - before;
+    const uint64_t done = engine.events() - before;
     if (done >= max_events) return false;
     RunEnd end{};
     {
       const py::gil_scoped_release released;
-      end = held.engine.run_slice(until, whatever, std::min(kSliceEvents, max_events - done));
+      end = engine.run_slice(until, whatever, std::min(kSliceEvents, max_events - done));
     }
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (end != RunEnd::kSlice) return true;
@@ -104,6 +114,7 @@ void bind_engine(py::module_& module, const char* name) {
       .def("counters", &counters<Engine>)
       .def("capture", [](H& h, const std::string& path) { h.idle().capture(path); })
       .def("flush_capture", [](H& h) { h.idle().flush_capture(); })
+      .def("close", &H::close)
       .def("dump", [](H& h) { return h.idle().dump(); })
       .def("violations", [](H& h) { return h.idle().violations(); })
       .def_property_readonly("now_ns", [](H& h) { return h.idle().now_ns(); })

@@ -354,6 +354,12 @@ void NativeEngine::resolve_result(const Verb& verb, VerbResult& result) {
     }
     if (record.answer.rcode == 3) result.error = "no such name";
     if (record.answer.rcode == 2) result.error = "the server failed";
+    if (record.answer.rcode != 0 && result.error.empty()) {
+      result.error = "DNS error " + std::to_string(record.answer.rcode);
+    }
+    if (record.answer.rcode == 0 && result.addresses.empty()) {
+      result.error = "the name has no address of this family";
+    }
   } else if (verb.done) {
     result.error = "no answer";
   }

@@ -6,7 +6,6 @@ namespace dashi::python {
 namespace {
 
 constexpr uint64_t kUnboundedBps = 10'000'000'000;  // what ns-3's links take for "without bound"
-constexpr Duration kStep = 10ms;  // of virtual time between looks at the events run
 
 Ns3WorldConfig world_config(const EngineConfig& config) {
   Ns3WorldConfig world;
@@ -107,8 +106,10 @@ uint32_t Ns3Engine::udp_echo(const EchoesSpec& spec) {
   return add(world_->udp_echo(probes(spec)), 0);
 }
 
-uint32_t Ns3Engine::resolve(const std::string&, Family) {
-  throw ConfigError("resolve: engine 'ns3' has no resolver; use engine 'native'");
+uint32_t Ns3Engine::resolve(const std::string& name, Family family) {
+  if (config_.direct) throw ConfigError("direct: there is no gateway");
+  begin();
+  return add(world_->resolve(name, family), 0);
 }
 
 uint32_t Ns3Engine::dhcp() {
@@ -117,19 +118,8 @@ uint32_t Ns3Engine::dhcp() {
 
 RunEnd Ns3Engine::run_slice(Instant until, bool whatever, uint64_t events) {
   begin();
-  const uint64_t last = world_->events_run() + events;
-  while (world_->events_run() < last) {
-    if (!whatever && world_->all_done()) return RunEnd::kDone;
-    const Instant now = world_->now();
-    if (now >= until) return RunEnd::kTime;
-    const Duration step = std::min(kStep, until - now);
-    if (whatever) {
-      world_->run_for(step);
-    } else if (world_->run(now + step)) {
-      return RunEnd::kDone;
-    }
-  }
-  return RunEnd::kSlice;
+  if (world_->run_some(until, whatever, events)) return RunEnd::kSlice;
+  return !whatever && world_->all_done() ? RunEnd::kDone : RunEnd::kTime;
 }
 
 const Counters& Ns3Engine::counters() {
@@ -144,13 +134,14 @@ VerbResult Ns3Engine::result(uint32_t index) {
   result.done = task.done;
   result.error = task.error;
   if (task.done && !task.ok && result.error.empty()) result.error = "not everything arrived";
-  if (task.kind != Ns3TaskKind::kTransfer && task.answered > 0) result.error.clear();  // some lost
+  if (task.answered > 0) result.error.clear();  // some echoes were lost
   result.start_ns = nanoseconds(task.started);
   if (task.finished != kNever) result.end_ns = nanoseconds(task.finished);
   result.size = verb.bytes;
   result.received = std::max(task.up_bytes, task.down_bytes);
   result.sent = task.sent;
   result.answered = task.answered;
+  for (const IpAddress& address : task.addresses) result.addresses.push_back(to_string(address));
   for (const Duration rtt : task.round_trips) result.rtt_ns.push_back(rtt.count());
   return result;
 }

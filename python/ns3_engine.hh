@@ -1,6 +1,5 @@
 // The ns-3 engine of the Python package: verbs over an Ns3World, with ns-3's own TCP at both ends. The
-// guest's addresses are configured (ns-3 has no DHCP client here, and no resolver): dhcp and resolve
-// are errors that say so.
+// guest's IPv4 address is configured (its ns-3 stack runs no DHCP client): dhcp is an error that says so.
 //
 // It owns the world and what it captures. One live at a time in a process. Not thread-safe.
 #pragma once
@@ -30,7 +29,7 @@ class Ns3Engine {
   uint32_t resolve(const std::string& name, Family family);
   uint32_t dhcp();
 
-  // Runs about `events` events, until every verb is done, or to `until`; with `whatever`, to `until`
+  // Runs at most `events` events, until every verb is done, or to `until`; with `whatever`, to `until`
   // even when every verb is done.
   RunEnd run_slice(Instant until, bool whatever, uint64_t events);
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Optional, TypeVar, Union
 
 from . import _dashi
@@ -17,11 +18,20 @@ ENGINES = tuple(name for name, cls in (("native", "NativeEngine"), ("ns3", "Ns3E
 _UNTIL_DONE = -1
 _EVENTS_MAX = 2**63
 _TRANSFERS_MAX = 20_000
+_LASTING_MAX_NS = 10 * 365 * 24 * 3600 * 10**9
+_MTU = 1500
+
+_NAME = re.compile(r"(?:[!-\-/-~]{1,63}\.)*[!-\-/-~]{1,63}\.?")
+_FRAME_HEADERS = {False: 28, True: 48}
+"""Bytes of IP and of UDP or echo before the payload, by ipv6."""
 
 AnyOutcome = TypeVar("AnyOutcome", bound=Outcome)
 
 
-def _values(link: Link) -> _dashi.LinkValues:
+def _values(name: str, link: Optional[Link]) -> _dashi.LinkValues:
+    link = Link() if link is None else link
+    if not isinstance(link, Link):
+        raise ConfigError(f"{name}={link!r}: a dashi.Link")
     values = _dashi.LinkValues()
     values.rate_bps = link.rate_bps
     values.delay_ns = link.delay_ns
@@ -86,12 +96,13 @@ class Experiment:
             raise ConfigError(f"engine={engine!r}: this build has {', '.join(ENGINES)}")
         config = _dashi.EngineConfig()
         config.seed = _whole(seed, "seed", 0, 2**64 - 1)
-        config.wan = _values(wan or Link())
-        config.guest_link = _values(guest_link or Link())
+        config.wan = _values("wan", wan)
+        config.guest_link = _values("guest_link", guest_link)
         config.direct = bool(direct)
         self._engine: Optional[_dashi.Engine]
         self._engine = _dashi.Ns3Engine(config) if engine == "ns3" else _dashi.NativeEngine(config)
         self._outcomes: list[tuple[int, Outcome]] = []
+        self._guest_mtu = (guest_link.mtu_bytes if guest_link else 0) or _MTU
         self.seed = seed
         self.engine = engine
 
@@ -125,9 +136,9 @@ class Experiment:
 
     def resolve(self, name: str, *, ipv6: bool = False) -> Resolution:
         """The guest asks the gateway's DNS for the addresses of `name` (``"server.example"`` exists)."""
-        if not name or len(name) > 253 or any(not 0 < len(label) <= 63 for label in name.rstrip(".").split(".")):
-            raise ConfigError(f"{name!r} is not a name: labels of 1 to 63 bytes, 253 in all")
-        return self._begun(self._world().resolve(name, ipv6), Resolution("resolve", name=name))
+        if not isinstance(name, str) or _NAME.fullmatch(name) is None or len(name.rstrip(".")) > 253:
+            raise ConfigError(f"{name!r} is not a name: labels of 1 to 63 visible ASCII characters, 253 in all")
+        return self._begun(self._world().resolve(name.removesuffix("."), ipv6), Resolution("resolve", name=name))
 
     def dhcp(self) -> Lease:
         """What DHCP gave the guest when it started."""
@@ -139,7 +150,8 @@ class Experiment:
         """Moves virtual time, and fills in the results of the verbs.
 
         `until`: seconds (or ``"10s"``) since the world began, at which to stop, whatever is done or not
-        then. Without it the run ends when every verb is done.
+        then; :attr:`now` tells where it is (an ns-3 world has taken some seconds for its guest's
+        addresses before the first verb). Without it the run ends when every verb is done.
         `limit`: the most events to run. When they have run and it is not the end,
         :class:`LimitReached` says what had not finished; the run may be continued.
 
@@ -149,6 +161,8 @@ class Experiment:
         until_ns = _UNTIL_DONE if until is None else parse_time(until)
         events = _EVENTS_MAX if limit is None else _whole(limit, "limit", 1, _EVENTS_MAX)
         world = self._world()
+        if until is not None and until_ns + 1000 < world.now_ns:  # a float of seconds is not exact
+            raise ConfigError(f"until={until!r}: the world is at {self.now:g} s already")
         try:
             finished = world.run(until_ns, until is not None, events)
         finally:
@@ -198,19 +212,33 @@ class Experiment:
         Interfaces: ``guest`` (its frames), ``host`` (the NAT's socket calls drawn as packets), and with
         ns-3 ``wan`` (its packets). Before the first run; the file is whole after each run.
         """
-        self._world().capture(os.fspath(path))
+        name = os.fspath(path)
+        if (b"\0" if isinstance(name, bytes) else "\0") in name:
+            raise ConfigError(f"{name!r} is not a path: it holds a zero byte")
+        self._world().capture(name)
 
     def close(self) -> None:
-        """Ends the world, so that another ns-3 experiment can be made. Results stay."""
-        if self._engine is not None:
-            self._engine.flush_capture()
-        self._engine = None
+        """Ends the world, so that another ns-3 experiment can be made. Results stay.
+
+        Raises :class:`WorldError` if a capture could not be written; the world has ended even so.
+        """
+        engine, self._engine = self._engine, None
+        if engine is None:
+            return
+        try:
+            engine.flush_capture()
+        finally:
+            engine.close()
 
     def __enter__(self) -> Experiment:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self.close()
+        except WorldError:
+            if kind is None:  # else what ended the block is the cause, and is told
+                raise
 
     # --- Within ---
 
@@ -228,7 +256,10 @@ class Experiment:
         if to not in ("server", "gateway"):
             raise ConfigError(f"to={to!r}: 'server' or 'gateway'")
         _whole(count, "count", 1, 65535)
-        _whole(parse_size(size), "size", 8, 65000)
+        room = self._guest_mtu - _FRAME_HEADERS[ipv6]  # no guest here fragments what it sends
+        _whole(parse_size(size), "size", 8, min(room, 65000))
+        if count * parse_time(interval) > _LASTING_MAX_NS:
+            raise ConfigError(f"interval={interval!r}: {count:,} of them last longer than ten years")
         return _dashi.EchoesSpec(to, ipv6, count, parse_size(size), parse_time(interval))
 
     def _begun(self, verb: int, outcome: AnyOutcome) -> AnyOutcome:

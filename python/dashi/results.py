@@ -96,6 +96,8 @@ class Transfer(Outcome):
     def goodput(self) -> float:
         """Bits a second of payload over the completion time; NaN while it has not ended."""
         duration = self.completion_time
+        if duration == 0:
+            return math.inf  # a perfect link takes no time
         return self.received * 8 / duration if duration > 0 else math.nan
 
 

@@ -1,5 +1,5 @@
 // What the ends of an ns-3 world's connections do: a stream end that sends a pattern and checks what
-// it receives, a UDP echo server and client, and a pinger. They run on ns-3 nodes over ns-3's own
+// it receives, a UDP echo server and client, a pinger, a DNS server and its client. They run on ns-3 nodes over ns-3's own
 // sockets and know nothing of the Nat. Owned by the world; what they saw stays in their records.
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "sim/event_queue.hh"
 #include "sim/ns3/datagram_socket.hh"
 #include "sim/ns3/stream_socket.hh"
+#include "sim/sim_dns.hh"
 
 namespace dashi {
 
@@ -105,6 +106,53 @@ class UdpEchoServer {
  private:
   void readable(ns3::Ptr<ns3::Socket> socket);
   ns3::Ptr<ns3::Socket> socket_;
+};
+
+// Answers names over UDP from a table, as the native worlds' servers do.
+class NameServer {
+ public:
+  NameServer(const ns3::Ptr<ns3::Node>& node, const Endpoint& local,
+             std::vector<DnsTableEntry> table);
+  ~NameServer();
+  NameServer(const NameServer&) = delete;
+  NameServer& operator=(const NameServer&) = delete;
+
+ private:
+  void readable(ns3::Ptr<ns3::Socket> socket);
+  ns3::Ptr<ns3::Socket> socket_;
+  std::vector<DnsTableEntry> table_;
+};
+
+// A stub resolver's one question over UDP, asked again while nobody answers.
+class NameQuery {
+ public:
+  static constexpr Duration kPatience = 3s;
+  static constexpr uint32_t kAsks = 3;
+
+  // `type`: 1 = A, 28 = AAAA.
+  NameQuery(EventQueue& queue, const ns3::Ptr<ns3::Node>& node, const Endpoint& server, uint16_t id,
+            const std::string& name, uint16_t type, std::function<void()> changed);
+  ~NameQuery();
+  NameQuery(const NameQuery&) = delete;
+  NameQuery& operator=(const NameQuery&) = delete;
+
+  const std::optional<DnsAnswer>& answer() const { return answer_; }
+  bool given_up() const { return given_up_; }
+
+ private:
+  void ask();
+  void readable(ns3::Ptr<ns3::Socket> socket);
+
+  EventQueue& queue_;
+  ns3::Ptr<ns3::Socket> socket_;
+  Endpoint server_;
+  uint16_t id_;
+  std::vector<uint8_t> query_;
+  std::function<void()> changed_;
+  uint32_t asked_ = 0;
+  bool given_up_ = false;
+  EventId again_;
+  std::optional<DnsAnswer> answer_;
 };
 
 // A row of requests, numbered, each answered or not: UDP echo or ICMP echo.

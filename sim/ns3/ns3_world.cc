@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kPppHeader = 2;  // bytes ns-3's point-to-point devices put before IP
 constexpr uint16_t kEchoPort = 7;
+constexpr uint16_t kDnsPort = 53;
 constexpr uint32_t kTimestamps = 12;  // bytes of options in every segment
 
 class VectorSink final : public Sink {
@@ -59,7 +60,16 @@ Ns3World::Impl::Impl(const Ns3WorldConfig& world_config)
   const auto echo_at = [](const IpAddress& any) { return Endpoint{any, Port{kEchoPort}}; };
   udp_echo_v4 = std::make_unique<UdpEchoServer>(topology.remote(), echo_at(Ipv4Address{}));
   udp_echo_v6 = std::make_unique<UdpEchoServer>(topology.remote(), echo_at(Ipv6Address{}));
+  const Endpoint resolver{Ns3Topology::remote_address(Family::kIpv4), Port{kDnsPort}};
+  const Endpoint any{Ipv4Address{}, resolver.port};
+  names = std::make_unique<NameServer>(
+      topology.remote(), any,
+      std::vector<DnsTableEntry>{
+          {"server.example",
+           {Ns3Topology::remote_address(Family::kIpv4), Ns3Topology::remote_address(Family::kIpv6)},
+           ""}});
   if (config.direct) return;
+  if (config.nat.dns.resolvers.empty()) config.nat.dns.resolvers = {resolver};
   config.nat.gateway.host_has_ipv6_route = true;
   // The Nat learns the guest's MAC from its first frame; a damaged one must not decide it.
   const LinkFaults& up = config.guest_link.up.faults;
@@ -92,6 +102,7 @@ Ns3World::Impl::~Impl() {
   hub_v6.reset();
   udp_echo_v4.reset();
   udp_echo_v6.reset();
+  names.reset();
 }
 
 void Ns3World::Impl::make_nat() {
@@ -226,6 +237,20 @@ bool Ns3World::run(Instant until) {
   if (all_done() || until <= now()) return all_done();
   impl_->queue.run_until(until);  // stopped by the last task that ends
   return all_done();
+}
+
+bool Ns3World::run_some(Instant until, bool whatever, uint64_t events) {
+  EventQueue& queue = impl_->queue;
+  for (; events != 0; --events) {
+    if (!whatever && all_done()) return false;
+    const auto next = queue.next_time();
+    if (!next.has_value() || *next > until) {
+      if (until != kNever) queue.run_until(until);
+      return false;
+    }
+    queue.run_one();
+  }
+  return whatever || !all_done();
 }
 
 void Ns3World::run_for(Duration duration) {

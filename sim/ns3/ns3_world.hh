@@ -62,7 +62,7 @@ struct Ns3Probes {
   bool to_gateway = false;  // ping the Nat itself
 };
 
-enum class Ns3TaskKind : uint8_t { kTransfer, kPing, kUdpEcho };
+enum class Ns3TaskKind : uint8_t { kTransfer, kPing, kUdpEcho, kResolve };
 
 // Bytes and times as the applications at both ends saw them.
 struct Ns3TaskResult {
@@ -84,6 +84,7 @@ struct Ns3TaskResult {
   uint32_t answered = 0;
   std::vector<Duration> round_trips;
   std::optional<NetError> net_error;  // the first the guest's prober was told
+  std::vector<IpAddress> addresses;   // of the name
 };
 
 struct Ns3LinkCounts {
@@ -110,11 +111,17 @@ class Ns3World {
   TaskId upload(Family family, uint64_t bytes);
   TaskId ping(const Ns3Probes& probes);
   TaskId udp_echo(const Ns3Probes& probes);
+  // Asks the gateway's DNS for the name's addresses of that family: of "server.example", which is the
+  // remote, and of no other. Not when direct.
+  TaskId resolve(const std::string& name, Family family);
 
   // --- Time ---
   Instant now() const;
   // Until every task is done (true), or `until` (then false if one is not).
   bool run(Instant until);
+  // The same, or `events` more have run, or none is left; with `whatever`, on to `until` even when every
+  // task is done. True: there is more to do.
+  bool run_some(Instant until, bool whatever, uint64_t events);
   // Whatever is done: to let timers go by.
   void run_for(Duration duration);
   bool all_done() const;

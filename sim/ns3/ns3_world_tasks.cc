@@ -11,6 +11,7 @@ namespace {
 constexpr uint16_t kFirstServerPort = 10'000;  // each task's server has a port of its own
 constexpr uint16_t kRefusingPort = 9;
 constexpr uint16_t kEchoPort = 7;
+constexpr uint16_t kDnsPort = 53;
 constexpr Duration kLastAnswer = 5s;  // how long the last probes are waited for
 constexpr uint32_t kTimestamps = 12;  // bytes of options in every segment
 
@@ -59,7 +60,11 @@ void Ns3World::Impl::digest_result(TaskId id, const Ns3Task& task) {
 void Ns3World::Impl::finish(Ns3Task& task, const std::string& error) {
   if (task.result.done) return;
   task.result.done = true;
-  if (task.prober != nullptr) task.result.round_trips = task.prober->record().round_trips;
+  if (task.prober !=
+      nullptr) {  // what was sent and never answered changed nothing that was looked at
+    task.result.round_trips = task.prober->record().round_trips;
+    task.result.sent = task.prober->record().sent;
+  }
   task.result.ok = error.empty();
   task.result.error = error;
   --tasks_open;
@@ -73,6 +78,8 @@ void Ns3World::Impl::changed(TaskId id) {
   Ns3Task& task = *tasks[id];
   if (task.result.kind == Ns3TaskKind::kTransfer) {
     update_transfer(task);
+  } else if (task.result.kind == Ns3TaskKind::kResolve) {
+    update_query(task);
   } else {
     update_probes(task);
   }
@@ -223,6 +230,41 @@ void Ns3World::Impl::update_probes(Ns3Task& task) {
   }
 }
 
+// --- Names ---
+
+void Ns3World::Impl::start_query(TaskId id, const std::string& name, Family family) {
+  Ns3Task& task = *tasks[id];
+  if (config.direct) {
+    finish(task, "there is no gateway");
+    return;
+  }
+  const Endpoint gateway{config.nat.topology.gateway_v4, Port{kDnsPort}};
+  const uint16_t type = family == Family::kIpv4 ? 1 : 28;
+  task.query =
+      std::make_unique<NameQuery>(queue, client_node(), gateway, static_cast<uint16_t>(id + 1),
+                                  name, type, [this, id] { changed(id); });
+}
+
+void Ns3World::Impl::update_query(Ns3Task& task) {
+  if (task.query == nullptr || task.result.done) return;
+  const auto& answer = task.query->answer();
+  if (!answer.has_value()) {
+    if (task.query->given_up()) finish(task, "no answer");
+    return;
+  }
+  task.result.addresses = answer->addresses;
+  task.result.finished = queue.now();
+  if (answer->rcode == 3) {
+    finish(task, "no such name");
+  } else if (answer->rcode == 2) {
+    finish(task, "the server failed");
+  } else if (answer->rcode != 0) {
+    finish(task, "DNS error " + std::to_string(answer->rcode));
+  } else {
+    finish(task, answer->addresses.empty() ? "the name has no address of this family" : "");
+  }
+}
+
 // --- Verbs ---
 
 Ns3World::TaskId Ns3World::transfer(const Ns3Transfer& transfer) {
@@ -263,6 +305,12 @@ Ns3World::TaskId Ns3World::udp_echo(const Ns3Probes& probes) {
   const TaskId id = impl_->add(Ns3TaskKind::kUdpEcho);
   impl_->start_probes(id, probes, {Ns3Topology::remote_address(probes.family), Port{kEchoPort}},
                       nullptr);
+  return id;
+}
+
+Ns3World::TaskId Ns3World::resolve(const std::string& name, Family family) {
+  const TaskId id = impl_->add(Ns3TaskKind::kResolve);
+  impl_->start_query(id, name, family);
   return id;
 }
 

@@ -24,6 +24,7 @@ struct Ns3Task {
   std::unique_ptr<StreamServer> server;
   std::unique_ptr<StreamEnd> client;
   std::unique_ptr<Prober> prober;
+  std::unique_ptr<NameQuery> query;
 };
 
 struct Ns3World::Impl {
@@ -66,6 +67,8 @@ struct Ns3World::Impl {
   void changed(TaskId id);
   void update_transfer(Ns3Task& task);
   void update_probes(Ns3Task& task);
+  void start_query(TaskId id, const std::string& name, Family family);
+  void update_query(Ns3Task& task);
   void finish(Ns3Task& task, const std::string& error);
   void digest_result(TaskId id, const Ns3Task& task);
 
@@ -87,6 +90,7 @@ struct Ns3World::Impl {
   std::unique_ptr<EchoHub> hub_v6;
   std::unique_ptr<UdpEchoServer> udp_echo_v4;
   std::unique_ptr<UdpEchoServer> udp_echo_v6;
+  std::unique_ptr<NameServer> names;
   std::function<void(Instant, bool, Bytes)> wan_observer;
   std::vector<uint8_t> scratch;
   Ns3LinkCounts wan;

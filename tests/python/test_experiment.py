@@ -125,7 +125,7 @@ def test_verbs_with_senseless_values_are_refused(make: Make) -> None:
     lab = make()
     for wrong in (
         lambda: lab.download(0), lambda: lab.download("1e9"), lambda: lab.ping(0), lambda: lab.ping(1, size=4),
-        lambda: lab.ping(1, to="nobody"), lambda: lab.udp_echo(1, size=70000), lambda: lab.resolve(""),
+        lambda: lab.ping(1, to="nobody"), lambda: lab.ping(1.5), lambda: lab.download(None), lambda: lab.udp_echo(1, size=70000), lambda: lab.resolve(""),
         lambda: lab.resolve("a" * 64 + ".example"), lambda: lab.run(limit=0), lambda: lab.run(until=-1),
     ):
         with pytest.raises(dashi.ConfigError):
@@ -229,16 +229,120 @@ def test_a_capture_changes_nothing_not_even_the_digest(make: Make, tmp_path: Pat
     assert digest(True) == digest(False)
 
 
+def test_names_are_resolved_by_the_gateway(make: Make) -> None:
+    lab = make()
+    names = [lab.resolve("server.example"), lab.resolve("Server.example.", ipv6=True), lab.resolve("no.example")]
+    lab.run()
+    v4, v6 = {"native": ("203.0.113.10", "2001:db8:1::a"), "ns3": ("203.0.113.2", "2001:2:0:2::2")}[lab.engine]
+    assert names[0].ok and names[0].addresses == (v4,) and names[0].time >= 0.020
+    assert names[1].ok and names[1].addresses == (v6,)
+    assert not names[2].ok and names[2].error == "no such name"
+
+
+def test_a_name_that_nobody_answers_for_is_given_up(make: Make) -> None:
+    lab = make(wan=dashi.Link(delay="10ms", loss=1.0))
+    name = lab.resolve("server.example")
+    lab.run()
+    assert name.done and not name.ok and name.error
+
+
+def test_what_no_answer_came_for_is_lost(make: Make) -> None:
+    lab = make(wan=dashi.Link(delay="10ms", loss=1.0))
+    echoes = [lab.ping(3, interval="10ms"), lab.udp_echo(3, interval="10ms")]
+    lab.run()
+    assert [(e.sent, e.received, e.lost) for e in echoes] == [(3, 0, 3)] * 2
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_the_limit_holds_to_the_event(make: Make, limit: int) -> None:
+    lab = make()
+    lab.download("100KiB")
+    lab.run(until=lab.now)
+    before = lab.events
+    with pytest.raises(dashi.LimitReached):
+        lab.run(limit=limit)
+    assert lab.events - before == limit
+
+
+def test_time_does_not_go_back(make: Make) -> None:
+    lab = make()
+    lab.run(until=lab.now + 20)
+    with pytest.raises(dashi.ConfigError, match="already"):
+        lab.run(until=lab.now - 1)
+    lab.run(until=lab.now)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"wan": "50mbit"}, {"wan": {"rate": 1}}, {"guest_link": 5}, {"seed": True}, {"seed": "1"}, {"engine": None}],
+)
+def test_values_of_the_wrong_kind_are_config_errors(wrong: dict[str, object]) -> None:
+    with pytest.raises(dashi.ConfigError):
+        dashi.Experiment(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "a..b", ".a", "b\u00fccher.example", "a b.example", "a\0b", "a" * 64, ".".join(["a" * 63] * 4), 5],
+)
+def test_what_is_no_name_is_refused(make: Make, name: str) -> None:
+    with pytest.raises(dashi.ConfigError, match="is not a name"):
+        make().resolve(name)
+
+
+def test_echoes_that_fit_no_frame_or_no_lifetime_are_refused(make: Make) -> None:
+    lab = make()
+    for wrong in (
+        lambda: lab.ping(size=1473), lambda: lab.udp_echo(size=1453, ipv6=True),
+        lambda: lab.ping(65535, interval="8000h"), lambda: lab.run(until=1e12),
+    ):
+        with pytest.raises(dashi.ConfigError):
+            wrong()
+    largest = [lab.ping(size=1472), lab.udp_echo(size=1452, ipv6=True)]
+    lab.run()
+    assert all(e.ok for e in largest)
+
+
+def test_a_capture_path_is_not_cut_at_a_zero_byte(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(dashi.ConfigError, match="zero byte"):
+        make().capture(str(tmp_path / "a\0b"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_is_an_error_of_the_run(make: Make) -> None:
+    lab = make()
+    lab.capture("/dev/full")
+    lab.download("1MB")
+    with pytest.raises(dashi.WorldError, match="No space left"):
+        lab.run()
+    with pytest.raises(dashi.WorldError, match="No space left"):
+        lab.close()
+    make().close()  # and yet it is closed, and there may be another
+
+
+def test_a_world_ends_when_it_is_closed_whoever_still_knows_it(make: Make) -> None:
+    lab = make()
+    engine = lab._engine
+    with pytest.raises(dashi.LimitReached) as kept:
+        lab.download("1MB")
+        lab.run(limit=1)
+    lab.close()
+    assert kept.tb is not None and engine is not None
+    with pytest.raises(dashi.WorldError, match="closed"):
+        engine.now_ns
+    make().close()
+
+
+def test_closing_does_not_hide_what_ended_the_block(make: Make) -> None:
+    with pytest.raises(ZeroDivisionError):
+        with make() as lab:
+            lab.capture("/dev/full")
+            lab.download("1MB")
+            1 / 0
+
+
 class TestNative:
     """What only the native engine has."""
-
-    def test_names_are_resolved_by_the_gateway(self) -> None:
-        lab = dashi.Experiment(wan=WAN)
-        names = [lab.resolve("server.example"), lab.resolve("server.example", ipv6=True), lab.resolve("no.example")]
-        lab.run()
-        assert names[0].ok and names[0].addresses == ("203.0.113.10",) and names[0].time >= 0.020
-        assert names[1].ok and names[1].addresses == ("2001:db8:1::a",)
-        assert not names[2].ok and names[2].error == "no such name"
 
     def test_the_guest_has_its_address_by_dhcp(self) -> None:
         lab = dashi.Experiment(guest_link=dashi.Link(delay="1ms", mtu=1400))
@@ -267,9 +371,11 @@ class TestNs3:
 
     def test_what_it_cannot_do_it_says(self) -> None:
         with dashi.Experiment(engine="ns3") as lab:
-            for verb in (lab.dhcp, lambda: lab.resolve("server.example")):
-                with pytest.raises(dashi.ConfigError, match="native"):
-                    verb()
+            with pytest.raises(dashi.ConfigError, match="native"):
+                lab.dhcp()
+        with dashi.Experiment(engine="ns3", direct=True) as lab:
+            with pytest.raises(dashi.ConfigError, match="gateway"):
+                lab.resolve("server.example")
 
     def test_the_same_hosts_without_the_nat_are_no_slower(self) -> None:
         seconds = []

@@ -34,6 +34,13 @@ def test_numbers_that_measure_nothing_are_refused(value: float) -> None:
             parse(value)
 
 
+@pytest.mark.parametrize("value", [None, [1], b"1ms", "9" * 400, 10**400, 1e300, "99999999h", "2000gbit", "2000GiB"])
+def test_what_is_no_number_or_beyond_all_measure_is_a_config_error(value: object) -> None:
+    for parse in (parse_size, parse_rate, parse_time):
+        with pytest.raises(dashi.ConfigError):
+            parse(value)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"loss": 1.1}, {"loss": -0.1}, {"loss": "much"}, {"queue": -1}, {"mtu": 100}, {"mtu": 70000},
               {"delay": "soon"}, {"rate": -1}, {"corrupt": True}],
