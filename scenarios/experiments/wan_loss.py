@@ -3,8 +3,8 @@
 
     ./dev py scenarios/experiments/wan_loss.py [--seed N] [--engine ns3|native] [--json] [--capture DIR]
 
-One row a delay and loss: goodput and completion time, the median over `--runs` seeds. Two runs with one
-seed print the same digest. With ns-3 its own TCP is at both ends; the native engine's hosts have no
+One line a delay and loss: goodput and completion time, the median over `--runs` seeds. Two runs with one
+seed print the same digest: 128 bits over every event of every world. With ns-3 its own TCP is at both ends; the native engine's hosts have no
 congestion control (their loss is delay), and there is no direct way to compare with.
 """
 
@@ -71,23 +71,61 @@ def measure(a: argparse.Namespace, delay: str, loss: float, direct: bool, digest
 
 
 def table(rows: list[Row]) -> str:
-    """For people."""
-    lines = [f"{'delay':>6} {'loss':>6}  {'path':<6} {'Mbit/s':>8} {'median s':>9} {'slowest s':>9}  vs direct"]
+    """For people: one line a delay and loss, the NAT beside the direct path where there is one."""
+    compared = any(r.path == "direct" for r in rows)
+    head = f"{'one way':>7} {'loss':>6} | {'goodput':>8} {'median':>8} {'slowest':>8}"
+    units = f"{'delay':>7} {'':>6} | {'Mbit/s':>8} {'seconds':>8} {'seconds':>8}"
+    titles = f"{'':>14} | {'through the NAT':^26}"
+    if compared:
+        titles += f" | {'directly':^26} | NAT/direct"
+        head += f" | {'goodput':>8} {'median':>8} {'slowest':>8} | goodput"
+        units += f" | {'Mbit/s':>8} {'seconds':>8} {'seconds':>8} |"
+    lines = [titles, head, units, "-" * max(len(titles), len(head))]
     direct = {(r.delay, r.loss): r for r in rows if r.path == "direct"}
     for r in rows:
-        other: Optional[Row] = direct.get((r.delay, r.loss)) if r.path == "NAT" else None
-        ratio = f"{r.goodput_mbit / other.goodput_mbit:9.2f}" if other and other.goodput_mbit else ""
-        failed = f"  {r.failed} failed" if r.failed else ""
-        lines.append(
-            f"{r.delay:>6} {r.loss:>6.1%}  {r.path:<6} {r.goodput_mbit:>8.2f} {r.seconds:>9.3f} {r.slowest:>9.3f}  {ratio}{failed}"
-        )
+        if r.path == "direct":
+            continue
+        line = f"{r.delay:>7} {r.loss:>6.1%} | {_figures(r)}"
+        other = direct.get((r.delay, r.loss))
+        if other is not None:
+            ratio = f"{r.goodput_mbit / other.goodput_mbit:.2f}" if other.goodput_mbit else "-"
+            line += f" | {_figures(other)} | {ratio:>7}"
+        for path in (r, other):
+            if path is not None and path.failed:
+                line += f"  {path.failed} failed ({path.path})"
+        lines.append(line)
     return "\n".join(lines)
+
+
+def _figures(row: Row) -> str:
+    return f"{row.goodput_mbit:>8.2f} {row.seconds:>8.3f} {row.slowest:>8.3f}"
+
+
+def explanation(a: argparse.Namespace, compared: bool) -> str:
+    """What the table shows, for who sees it for the first time."""
+    seeds = f"seeds {a.seed} to {a.seed + a.runs - 1}" if a.runs > 1 else f"seed {a.seed}"
+    text = (
+        f"A guest downloads {a.size} over a WAN of {a.rate} that loses packets; engine {a.engine}.\n"
+        f"Each line: {a.runs} download(s), {seeds}; goodput and median are of the middle one."
+    )
+    if compared:
+        text += "\nDirectly: the same ns-3 hosts without guest and NAT. 1.00 in the last column: the NAT costs nothing."
+    else:
+        text += "\nThis engine's hosts have no congestion control: loss only delays. For real TCP: --engine ns3."
+    return text
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: at least 1")
+    return value
 
 
 def arguments(argv: Optional[list[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1, help="the first of the seeds (default: 1)")
-    parser.add_argument("--runs", type=int, default=3, help="seeds a row (default: 3)")
+    parser.add_argument("--runs", type=positive, default=3, help="seeds a row (default: 3)")
     parser.add_argument("--engine", choices=dashi.ENGINES, default=dashi.ENGINES[-1], help="default: %(default)s")
     parser.add_argument("--size", default="1MB", help="of the download (default: 1MB)")
     parser.add_argument("--rate", default="20mbit", help="of the WAN (default: 20mbit)")
@@ -98,8 +136,12 @@ def arguments(argv: Optional[list[str]]) -> argparse.Namespace:
 
 def main(argv: Optional[list[str]] = None) -> int:
     a = arguments(argv)
-    if a.capture:
-        a.capture.mkdir(parents=True, exist_ok=True)
+    try:
+        if a.capture:
+            a.capture.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"wan_loss: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     digests = Digests()
     paths = (False, True) if a.engine == "ns3" else (False,)
     try:
@@ -108,11 +150,11 @@ def main(argv: Optional[list[str]] = None) -> int:
         ]
     except dashi.DashiError as error:
         print(f"wan_loss: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, dashi.ConfigError) else 1
     if a.json:
         print(json.dumps({"seed": a.seed, "engine": a.engine, "digest": digests.value(), "rows": [asdict(r) for r in rows]}, indent=1))
     else:
-        print(f"{a.size} download, WAN of {a.rate}, engine {a.engine}, seeds {a.seed} to {a.seed + a.runs - 1}\n")
+        print(explanation(a, len(paths) > 1) + "\n")
         print(table(rows))
         print(f"\ndigest {digests.value()}")
     return 0

@@ -45,7 +45,36 @@ def test_captures_are_one_a_row(tmp_path: Path) -> None:
     assert all(p.stat().st_size > 10_000 for p in tmp_path.iterdir())
 
 
-def test_a_wrong_value_is_one_line() -> None:
-    done = run("--rate", "fast")
-    assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.startswith("wan_loss: 'fast' is not a rate") and done.stderr.count("\n") == 1
+@pytest.mark.parametrize(
+    "option, value, said",
+    [("--rate", "fast", "'fast' is not a rate"), ("--size", "0", "size=0"), ("--seed", "-1", "seed=-1"), ("--runs", "0", "at least 1")],
+)
+def test_a_wrong_value_is_told_in_one_line_and_exits_2(option: str, value: str, said: str) -> None:
+    done = run(option, value)
+    assert done.returncode == 2 and done.stdout == ""
+    last = done.stderr.splitlines()[-1]
+    assert said in last and last.startswith("wan_loss")
+
+
+def test_a_folder_for_captures_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("--engine", "native", "--capture", str(tmp_path / "file"))
+    assert done.returncode == 1 and done.stderr == f"wan_loss: {tmp_path / 'file'}: File exists\n"
+
+
+def test_the_table_says_what_it_shows() -> None:
+    done = run("--engine", "native", "--runs", "1")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("A guest downloads 200KiB over a WAN of 20mbit")
+    rows = [line for line in lines if line.lstrip().startswith(("5ms", "20ms", "50ms"))]
+    assert len(rows) == 18 and all("|" in row for row in rows)
+
+
+@pytest.mark.skipif("ns3" not in dashi.ENGINES, reason="built without ns-3")
+def test_the_nat_stands_beside_the_direct_path_with_their_ratio() -> None:
+    lines = run("--engine", "ns3", "--runs", "1").stdout.splitlines()
+    assert any("through the NAT" in line and "directly" in line for line in lines)
+    rows = [line.split("|") for line in lines if line.lstrip().startswith(("5ms", "20ms", "50ms"))]
+    assert len(rows) == 18
+    for _, nat, direct, ratio in rows:
+        assert float(ratio) == pytest.approx(float(nat.split()[0]) / float(direct.split()[0]), abs=0.02)
