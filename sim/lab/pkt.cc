@@ -72,7 +72,7 @@ std::string read_arguments(int count, char** arguments, Asked& asked) {
       asked.captures = arguments[i];
     } else if (argument.substr(0, 1) == "-") {
       return "no such option: " + std::string(argument);
-    } else if (const std::string error = add_files(argument, asked.files); !error.empty()) {
+    } else if (std::string error = add_files(argument, asked.files); !error.empty()) {
       return error;
     }
   }

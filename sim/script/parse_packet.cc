@@ -123,7 +123,7 @@ Endpoint parse_endpoint(ParserState& in) {
   Endpoint endpoint;
   const std::optional<IpAddress> address = parse_address(in);
   in.expect(':');
-  endpoint.port = Port(static_cast<uint16_t>(in.integer("a port", UINT16_MAX)));
+  endpoint.port = Port{static_cast<uint16_t>(in.integer("a port", UINT16_MAX))};
   if (address) endpoint.address = *address;
   return endpoint;
 }
@@ -133,9 +133,9 @@ void parse_ends(ParserState& in, PacketSpec& packet) {
   const Token::Kind kind = in.peek().kind;
   if (kind == Token::Kind::kInteger) {
     Ends ends;
-    ends.from.port = Port(static_cast<uint16_t>(in.integer("a port", UINT16_MAX)));
+    ends.from.port = Port{static_cast<uint16_t>(in.integer("a port", UINT16_MAX))};
     in.expect('>');
-    ends.to.port = Port(static_cast<uint16_t>(in.integer("a port", UINT16_MAX)));
+    ends.to.port = Port{static_cast<uint16_t>(in.integer("a port", UINT16_MAX))};
     packet.ends = ends;
   } else if (kind == Token::Kind::kAddress || in.peek().is('[')) {
     Ends ends;
