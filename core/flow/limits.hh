@@ -20,6 +20,7 @@ struct Limits {
   uint32_t udp_forwards = 64;
   uint32_t echo_ids = 256;
   uint32_t guest_addresses_v6 = 16;
+  uint32_t reassemblies = 16;  // packets that come in fragments, of at most 64 KiB each
   uint32_t dns_queries = 256;
   uint32_t dns_tcp_connections = 32;
   uint32_t dns_records = 1024;

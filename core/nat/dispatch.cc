@@ -8,6 +8,7 @@ namespace dashi {
 namespace {
 
 constexpr Port kDnsPort{53};
+constexpr uint32_t kIpPacketMax = 65535;  // bytes
 
 bool is_for_us(const MacAddress& destination, const Topology& topology) {
   return destination == topology.gateway_mac || destination.is_multicast();
@@ -76,6 +77,20 @@ bool dispatch_configuration(Rooms& rooms, Instant now, const Packet& packet) {
   return false;
 }
 
+// What is dropped whatever it carries; true if it was.
+bool drop_group(FlowContext& context, const Packet& packet, const Destination& to) {
+  if (to.verdict == Destination::Verdict::kMulticast) {
+    context.drop(DropReason::kMulticast, packet.frame);
+    return true;
+  }
+  // A unicast packet in a broadcast frame is not for a router either (RFC 1122 3.3.6).
+  if (to.verdict == Destination::Verdict::kBroadcast || packet.destination_mac.is_multicast()) {
+    context.drop(DropReason::kBroadcast, packet.frame);
+    return true;
+  }
+  return false;
+}
+
 void dispatch_ip(Rooms& rooms, Instant now, const Packet& packet) {
   FlowContext& context = rooms.context;
   const IpHeader& ip = packet.ip_header;
@@ -90,21 +105,46 @@ void dispatch_ip(Rooms& rooms, Instant now, const Packet& packet) {
     return;
   }
   const Destination to = rooms.policy.resolve(ip.destination);
-  if (to.verdict == Destination::Verdict::kMulticast) {
-    context.drop(DropReason::kMulticast, packet.frame);
-    return;
-  }
-  // A unicast packet in a broadcast frame is not for a router either (RFC 1122 3.3.6).
-  if (to.verdict == Destination::Verdict::kBroadcast || packet.destination_mac.is_multicast()) {
-    context.drop(DropReason::kBroadcast, packet.frame);
-    return;
-  }
+  if (drop_group(context, packet, to)) return;
   if (ip.ttl <= 1 && to.verdict != Destination::Verdict::kGateway) {
     rooms.icmp_errors.report(now, IcmpReport::kTimeExceeded, packet, 0);
     context.drop(DropReason::kTtlExpired, packet.frame);
     return;
   }
   dispatch_transport(rooms, now, packet);
+}
+
+// A part of a packet. Whoever may not speak may not take memory either; nothing of what a guest says before
+// it has an address comes in fragments.
+void dispatch_fragment(Rooms& rooms, Instant now, const Packet& packet) {
+  FlowContext& context = rooms.context;
+  const IpHeader& ip = packet.ip_header;
+  if (ip.source.is_v6() && !rooms.config.topology.ipv6) {
+    context.drop(DropReason::kIpv6Disabled, packet.frame);
+    return;
+  }
+  const auto source = rooms.guest.check_source(now, ip.source);
+  if (!source) {
+    context.drop(source.error(), packet.frame);
+    return;
+  }
+  if (drop_group(context, packet, rooms.policy.resolve(ip.destination))) return;
+  const Bytes frame = rooms.fragments.handle_packet(now, packet);
+  if (frame.empty()) return;
+  Packet whole;
+  const auto parsed = parse(frame, Offload{}, kIpPacketMax, whole);
+  if (!parsed) {
+    context.drop(parsed.error(), frame);
+    return;
+  }
+  // RFC 6980 5: neighbour discovery is never fragmented, lest it hide from those who look at it.
+  if (whole.ip_header.protocol == IpProtocol::kIcmpv6 &&
+      NdpResponder::wants(whole, rooms.config.topology)) {
+    context.drop(DropReason::kNdpInvalid, frame);
+    return;
+  }
+  whole.ip_header.dont_fragment = false;  // it was in fragments already
+  dispatch_ip(rooms, now, whole);
 }
 
 }  // namespace
@@ -115,7 +155,8 @@ void dispatch(Rooms& rooms, Instant now, const GuestFrame& frame) {
   context.counters.add(Counter::kGuestBytesIn, frame.bytes.size());
   Packet packet;
   const auto parsed = parse(frame.bytes, frame.offload, rooms.config.topology.mtu, packet);
-  if (!parsed) {
+  const bool fragment = !parsed && Fragments::is_fragment(parsed.error());
+  if (!parsed && !fragment) {
     context.drop(parsed.error(), frame.bytes);
     return;
   }
@@ -128,7 +169,9 @@ void dispatch(Rooms& rooms, Instant now, const GuestFrame& frame) {
     context.drop(mac.error(), frame.bytes);
     return;
   }
-  if (packet.ether_type == EtherType::kArp) {
+  if (fragment) {
+    dispatch_fragment(rooms, now, packet);
+  } else if (packet.ether_type == EtherType::kArp) {
     rooms.arp.handle_packet(now, packet);
   } else {
     dispatch_ip(rooms, now, packet);

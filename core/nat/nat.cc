@@ -8,7 +8,7 @@
 namespace dashi {
 namespace {
 
-constexpr uint32_t kArchiveVersion = 1;
+constexpr uint32_t kArchiveVersion = 2;
 
 Secrets draw_secrets(Entropy& entropy) {
   Secrets secrets;
@@ -62,6 +62,7 @@ void Nat::handle_frames(Instant now, std::span<const GuestFrame> frames) {
   for (const GuestFrame& frame : frames) dispatch(*rooms_, now, frame);
   rooms_->udp.finish_batch(now);
   rooms_->tcp.finish_batch(now);
+  rooms_->fragments.finish_batch();
 }
 
 void Nat::handle_sockets(Instant now, std::span<const SocketEvent> events) {
@@ -78,6 +79,7 @@ void Nat::handle_guest_writable(Instant now) {
 
 void Nat::handle_timers(Instant now) {
   observe(*rooms_, now);
+  rooms_->fragments.handle_timers(now);
   rooms_->ndp.handle_timers(now);
   rooms_->dns.handle_timers(now);
   rooms_->echo.handle_timers(now);
@@ -96,9 +98,9 @@ void Nat::flush(Instant now) {
 }
 
 std::optional<Instant> Nat::next_deadline() const {
-  const Instant next = std::min({rooms_->ndp.next_deadline(), rooms_->dns.next_deadline(),
-                                 rooms_->echo.next_deadline(), rooms_->udp.next_deadline(),
-                                 rooms_->tcp.next_deadline()});
+  const Instant next = std::min({rooms_->fragments.next_deadline(), rooms_->ndp.next_deadline(),
+                                 rooms_->dns.next_deadline(), rooms_->echo.next_deadline(),
+                                 rooms_->udp.next_deadline(), rooms_->tcp.next_deadline()});
   if (next == kNever) return std::nullopt;
   return std::max(next, rooms_->last_now);
 }
@@ -138,6 +140,7 @@ void Nat::set_host_ipv6(Instant now, bool has_default_route) {
 void Nat::restart_link(Instant now) {
   observe(*rooms_, now);
   rooms_->guest.restart();
+  rooms_->fragments.restart_link();
   rooms_->arp.restart_link(now);
   rooms_->ndp.restart_link(now);
   rooms_->tcp.restart_link(now);
@@ -178,6 +181,7 @@ void Nat::save(Sink& sink) const {
   uint32_t version = kArchiveVersion;
   ar(version, rooms_->secrets, rooms_->last_now, rooms_->counters, rooms_->guest,
      rooms_->icmp_errors);
+  rooms_->fragments.save(ar);
   rooms_->arp.save(ar);
   rooms_->ndp.save(ar);
   rooms_->dns.save(ar);
@@ -196,9 +200,9 @@ Result<std::unique_ptr<Nat>, RestoreError> Nat::restore(Source& source, const Co
   if (version != kArchiveVersion) return RestoreError::kWrongVersion;
   auto rooms = std::make_unique<Rooms>(config, env, secrets);
   ar(rooms->last_now, rooms->counters, rooms->guest, rooms->icmp_errors);
-  const bool restored = rooms->arp.restore(ar) && rooms->ndp.restore(ar) &&
-                        rooms->dns.restore(ar) && rooms->echo.restore(ar) &&
-                        rooms->udp.restore(ar) && rooms->tcp.restore(ar);
+  const bool restored = rooms->fragments.restore(ar) && rooms->arp.restore(ar) &&
+                        rooms->ndp.restore(ar) && rooms->dns.restore(ar) &&
+                        rooms->echo.restore(ar) && rooms->udp.restore(ar) && rooms->tcp.restore(ar);
   if (!ar.ok()) return RestoreError::kTruncated;
   if (!restored) return RestoreError::kSocketMissing;
   return std::unique_ptr<Nat>(new Nat(std::move(rooms)));

@@ -11,6 +11,7 @@
 #include "core/gateway/ndp_responder.hh"
 #include "core/icmp/echo_proxy.hh"
 #include "core/nat/config.hh"
+#include "core/nat/fragments.hh"
 #include "core/tcp/tcp_proxy.hh"
 #include "core/udp/udp_proxy.hh"
 
@@ -31,6 +32,7 @@ struct Rooms {
         context{config.topology, config.limits, guest, counters, writer, nat_env},
         policy(config.topology, config.policy),
         icmp_errors(context),
+        fragments(context, icmp_errors),
         arp(context),
         ndp(config.gateway, context),
         dhcpv4(config.gateway, context),
@@ -48,6 +50,7 @@ struct Rooms {
   FlowContext context;
   AddressPolicy policy;
   IcmpErrors icmp_errors;
+  Fragments fragments;
   ArpResponder arp;
   NdpResponder ndp;
   Dhcpv4Server dhcpv4;
