@@ -53,7 +53,7 @@ def they_close_first(address: str, port: int) -> None:
 
 
 def udp(address: str, port: int) -> None:
-    """Datagrams of many sizes, the empty one and fragments among them, come back as they were."""
+    """Datagrams of many sizes, the empty one among them, come back as they were."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.settimeout(TIMEOUT)
@@ -61,6 +61,19 @@ def udp(address: str, port: int) -> None:
     for size in (1, 0, 100, 1200, 1400):
         sock.send(pattern(size))
         assert sock.recv(65536) == pattern(size), size
+
+
+def udp_hashed(address: str, port: int) -> None:
+    """Datagrams up to the longest, sent in fragments, are answered with their hashes."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.settimeout(TIMEOUT)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    sock.connect((address, port))
+    for size in (1400, 1473, 3000, 20_000, 65_000):
+        data = pattern(size)
+        sock.send(data)
+        assert sock.recv(65536).decode() == hashlib.sha256(data).hexdigest(), size
 
 
 UDP_SEGMENT = 103  # linux/udp.h

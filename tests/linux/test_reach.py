@@ -183,6 +183,26 @@ def test_a_large_mtu_carries_large_packets(lab: Lab) -> None:
         assert "1 received" in lab.run("guest", f"ping -M dont -c 1 -s 20000 -W 5 {NET4}")
 
 
+HASHES = """
+import hashlib, socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.bind(("::", 7600))
+while True:
+    data, peer = s.recvfrom(65536)
+    s.sendto(hashlib.sha256(data).hexdigest().encode(), peer)
+"""
+
+
+@pytest.mark.parametrize("server", [NET4, NET6])
+def test_datagrams_longer_than_the_mtu_reach_the_internet(lab: Lab, server: str) -> None:
+    """The guest's kernel cuts them into fragments; they arrive whole, and what is answered comes back."""
+    hashing = lab.start("internet", sys.executable, "-c", HASHES)
+    lab.wait_for_port("internet", "", 7600)
+    with lab.attached():
+        lab.run("guest", f"{CLIENT} udp_hashed {server} 7600")
+    hashing.stop()
+
+
 def test_a_subnet_may_be_chosen(lab: Lab) -> None:
     with lab.attached("--net", "172.29.8.0/22", "--net6", "fd12:3456::/64"):
         out = lab.run("guest", "ip addr show dev dashi0; ip route; ip -6 route")
