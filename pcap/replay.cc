@@ -8,6 +8,7 @@
 namespace dashi {
 namespace {
 
+constexpr Duration kLongest = 24h * 365 * 10;  // what virtual time has room for many times over
 constexpr size_t kFrameMin = sizeof(EthernetHeader);
 
 // Whether the frame is the guest's; the first that may be says who the guest is.
@@ -43,8 +44,14 @@ Result<Replay, std::string> load_replay(const std::string& path, const ReplaySpe
       ++replay.cut;
       continue;
     }
+    const bool too_late = *first_ns < 0 ? p.unix_ns > *first_ns + kLongest.count()
+                                        : p.unix_ns - kLongest.count() > *first_ns;
+    if (too_late) {
+      return path + ": packet " + std::to_string(p.number) +
+             ": comes more than ten years after the first";
+    }
     // Captures of several interfaces may be out of order by a little.
-    latest = std::max(latest, Duration(p.unix_ns - *first_ns));
+    if (p.unix_ns > *first_ns) latest = std::max(latest, Duration(p.unix_ns - *first_ns));
     replay.frames.push_back({p.number, latest, {p.frame.begin(), p.frame.end()}});
   }
 }

@@ -41,6 +41,12 @@ Result<std::optional<ReadPacket>, std::string> CaptureReader::next() {
   }
   ReadPacket packet;
   packet.number = ++packets_;
+  // A file may say any time; 64 bits of nanoseconds end in 2262.
+  constexpr int64_t kSecondsMax = 8'000'000'000;
+  if (header->ts.tv_sec > kSecondsMax || header->ts.tv_sec < -kSecondsMax) {
+    return path_ + ": packet " + std::to_string(packets_) + ": its time, second " +
+           std::to_string(header->ts.tv_sec) + ", is out of range";
+  }
   // With nanosecond precision tv_usec holds nanoseconds.
   packet.unix_ns = int64_t{header->ts.tv_sec} * 1'000'000'000 + header->ts.tv_usec;
   packet.frame = Bytes(data, header->caplen);

@@ -122,6 +122,27 @@ BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_read_is_named) {
   BOOST_TEST(replay.error() == "/nonexistent.pcap: No such file or directory");
 }
 
+BOOST_AUTO_TEST_CASE(a_frame_of_another_age_is_an_error_and_no_overflow) {
+  const ScratchFolder folder;
+  auto sink = std::move(*FileSink::create(folder.file("a.pcapng")));
+  PcapngWriter writer(*sink, {"dashi test", "seed 1", 0});
+  writer.add_interface("guest", "");
+  const ByteVector frame = udp_frame(IpSpec{}, 1, 2, text("hello"));
+  const Bytes piece(frame);
+  for (const Duration at : {Duration(1s), Duration(24h * 365 * 11)}) {
+    writer.write({.interface = 0,
+                  .at = Instant(at),
+                  .pieces = {&piece, 1},
+                  .direction = PacketDirection::kInbound,
+                  .comment = ""});
+  }
+  sink->flush();
+  const auto replay = load_replay(folder.file("a.pcapng"), replay_spec());
+  BOOST_REQUIRE(!replay.ok());
+  BOOST_TEST(replay.error() ==
+             folder.file("a.pcapng") + ": packet 2: comes more than ten years after the first");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace dashi::test
