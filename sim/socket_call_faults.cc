@@ -80,6 +80,12 @@ CallFate SocketCallFaults::next(SocketCall call, size_t bytes) {
   } else {
     draw(call, bytes);
   }
+  for (auto at = forced_.begin(); at != forced_.end(); ++at) {
+    if (at->first != call) continue;
+    decide(at->second.kind, at->second.argument);
+    forced_.erase(at);
+    break;
+  }
   ++ordinal_;
   return fate_;
 }

@@ -45,6 +45,10 @@ class SocketCallFaults {
   // `bytes`: offered to a write.
   CallFate next(SocketCall call, size_t bytes);
   void set_spec(const SocketFaults& spec) { spec_ = spec; }
+  // Does this to the next call of the kind, beside what is drawn for it: for scripts.
+  void force(SocketCall call, const FaultDecision& decision) {
+    forced_.emplace_back(call, decision);
+  }
 
  private:
   using Kind = FaultDecision::Kind;
@@ -57,7 +61,8 @@ class SocketCallFaults {
   Prng prng_;
   FaultPlan* plan_;
   uint64_t ordinal_ = 0;
-  CallFate fate_;  // of the call being drawn
+  CallFate fate_;                                             // of the call being drawn
+  std::vector<std::pair<SocketCall, FaultDecision>> forced_;  // in the order of the calls
 };
 
 }  // namespace dashi

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/script/icmp_names.hh"
+
 namespace dashi::script {
 namespace {
 
@@ -35,10 +37,16 @@ std::string difference(const TcpSpec& line, const TcpSpec& seen) {
   return same_options(line, seen) ? "" : "the options differ";
 }
 
-bool agrees(const IcmpSpec& line, const IcmpSpec& seen) {
-  const bool named = line.type == seen.type && (line.code.empty() || line.code == seen.code);
-  return named && line.mtu == seen.mtu && line.id == seen.id && line.sequence == seen.sequence &&
-         line.length == seen.length;
+// By number: one script names the errors of both families.
+bool same_message(Family family, const IcmpSpec& line, const IcmpSpec& seen) {
+  if (line.code.empty() && line.type == seen.type) return true;
+  return is_known(family, line) && is_known(family, seen) &&
+         number_icmp(family, line) == number_icmp(family, seen);
+}
+
+bool agrees(Family family, const IcmpSpec& line, const IcmpSpec& seen) {
+  return same_message(family, line, seen) && line.mtu == seen.mtu && line.id == seen.id &&
+         line.sequence == seen.sequence && line.length == seen.length;
 }
 
 std::string transport_difference(const PacketSpec& line, const SeenPacket& seen) {
@@ -51,7 +59,8 @@ std::string transport_difference(const PacketSpec& line, const SeenPacket& seen)
     return udp->length == std::get<UdpSpec>(seen.transport).length ? "" : "the length differs";
   }
   const auto& icmp = std::get<IcmpSpec>(line.transport);
-  return agrees(icmp, std::get<IcmpSpec>(seen.transport)) ? "" : kOther;
+  const Family family = seen.ends.from.address.family();
+  return agrees(family, icmp, std::get<IcmpSpec>(seen.transport)) ? "" : kOther;
 }
 
 // What is not the transport's: TTL, TOS, bytes.

@@ -135,7 +135,7 @@ DirectiveSpec parse_directive(ParserState& in, uint32_t line) {
 }
 
 bool is_directive(const Token& token) {
-  for (const char* name : {"expect", "fail", "set", "restart_link"}) {
+  for (const char* name : {"expect", "fail"}) {
     if (token.is_word(name)) return true;
   }
   return false;

@@ -5,6 +5,7 @@
 #include "sim/guest_wire.hh"
 #include "sim/script/conversation.hh"
 #include "sim/script/far_end.hh"
+#include "sim/script/host_faults.hh"
 #include "sim/script/icmp_names.hh"
 #include "sim/script/setting.hh"
 
@@ -305,7 +306,9 @@ void Run::handle(const Event& event) {
   }
   if (const auto* directive = std::get_if<DirectiveSpec>(&event.what)) {
     if (directive->name == "expect") return expect_counter(event, *directive);
-    return skip(event.where, directive->name + " is not served");
+    const std::string wrong = force_fault(world_.sockets().faults(), directive->words);
+    if (!wrong.empty()) differ(event.where, wrong);
+    return;
   }
   if (std::holds_alternative<CodeSpec>(event.what)) skip(event.where, "code is not served");
 }

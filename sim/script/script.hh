@@ -141,7 +141,7 @@ struct CodeSpec {
   std::string text;  // between %{ and }%
 };
 
-// Words of ours: `expect`, `fail`, `set`. Each is its words and values in order.
+// Words of ours: `expect`, `fail`. Each is its words and values in order.
 struct DirectiveSpec {
   std::string name;
   std::vector<std::string> words;

@@ -121,6 +121,27 @@ BOOST_AUTO_TEST_CASE(counters_are_compared) {
   expect_differs("0 expect no_such_thing == 0\n", 1, "no such counter: no_such_thing");
 }
 
+BOOST_AUTO_TEST_CASE(the_nats_socket_calls_fail_as_told_once) {
+  const std::string syn = "+0 < S 0:0(0) win 65535 <mss 1000>\n";
+  expect_pass("0 fail connect ECONNREFUSED\n" + syn + "+0 > R. 0:0(0) ack 1\n");
+  expect_pass(kListen + "+0 fail connect late 20ms\n" + syn +
+              "+.02 > S. 0:0(0) ack 1 <mss 1460>\n");
+  expect_differs("0 fail connect EDOM\n", 1, "connect cannot fail so: EDOM");
+  expect_differs("0 fail write EAGAIN 10\n", 1, "write cannot fail so: EAGAIN");
+  expect_differs("0 fail splice EMFILE\n", 1, "no such call to fail: splice");
+  expect_differs("0 fail\n", 1, "fail needs a call and how it fails");
+}
+
+BOOST_AUTO_TEST_CASE(one_script_names_the_icmp_errors_of_both_families) {
+  const std::string text =
+      "0 fail connect EHOSTUNREACH\n+0 < S 0:0(0) win 1 <mss 1000>\n"
+      "+0 > icmp unreachable ";
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    BOOST_TEST((outcome_over(family, text + "host_unreachable\n").kind == Kind::kPass));
+    BOOST_TEST((outcome_over(family, text + "net_unreachable\n").kind == Kind::kDiffers));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_served_is_a_skip_with_its_line) {
   const Outcome outcome =
       outcome_of("+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 splice(3) = 1\n");
