@@ -1,7 +1,9 @@
 """dashi under a load it did not ask for: floods of every kind, an end in the middle of transfers."""
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,16 @@ CLIENT = f"{sys.executable} {HERE}/clients.py"
 THRIFTY = {"ASAN_OPTIONS": "quarantine_size_mb=0:thread_local_quarantine_size_kb=0"}
 # core/flow/limits.hh: what design.md section 11 states.
 BOUNDS = {"tcp": 8192, "tcp-time-wait": 16384, "udp": 2048, "echo": 256, "dns": 256}
+
+
+@pytest.fixture(scope="module")
+def forwarding(lab: Lab) -> Iterator[Dashi]:
+    """A guest that serves, with the host's ports for it; the last leads to none."""
+    server = lab.start("server", sys.executable, str(HERE / "peers.py"), "::", "7000")
+    lab.wait_for_port("server", "", 7006)
+    with lab.attached("-p", "tcp:8000-8009:7000", guest="server") as dashi:
+        yield dashi
+    server.stop()
 
 
 def resident(process: Dashi) -> int:
@@ -45,6 +57,50 @@ def test_a_flood_is_bounded_and_survived(lab: Lab) -> None:
         eventually("TCP is served again", lambda: "127" not in lab.run(
             "guest", f"{CLIENT} who {NET4} 7003 2>/dev/null || echo 127", check=False))
     names.stop()
+
+
+ENDS = """
+import socket, sys
+kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+for _ in range(10):
+    socks = []
+    for _ in range(100):
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        sock.setblocking(False)
+        sock.connect_ex((address, port))
+        socks.append(sock)
+    if kind == "left":  # before the connect was answered
+        continue
+    for sock in socks:
+        sock.settimeout(20)
+        try:
+            sock.send(b"x")
+            sock.recv(1)
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize(("place", "kind", "address", "port"), [
+    ("server", "refused", NET4, 9), ("server", "refused", NET6, 9), ("server", "reset", NET4, 7005),
+    ("server", "reset", NET6, 7005), ("server", "left", NET4, 7003),
+    ("host", "reset", "127.0.0.1", 8005), ("host", "reset", "::1", 8005), ("host", "refused", "127.0.0.1", 8009),
+    ("host", "left", "127.0.0.1", 8003)])
+def test_a_thousand_connections_that_fail_leave_nothing_behind(lab: Lab, forwarding: Dashi, place: str, kind: str,
+                                                               address: str, port: int) -> None:
+    """Refused, reset, or left before they were open; of the guest's, and through forwards."""
+    before = forwarding.descriptors()
+    lab.run(place, f"{sys.executable} -c {shlex.quote(ENDS)} {kind} {address} {port}")
+    eventually("no flow is left", lambda: forwarding.status()["tcp"] == 0)
+    assert forwarding.descriptors() <= before
+
+
+def test_a_thousand_connections_through_a_forward_leave_nothing_behind(lab: Lab, forwarding: Dashi) -> None:
+    before = forwarding.descriptors()
+    for address in ("127.0.0.1", "::1"):
+        lab.run("host", f"{CLIENT} many {address} 8003 1000")
+    eventually("no flow is left", lambda: forwarding.status()["tcp"] == 0)
+    assert forwarding.descriptors() <= before
 
 
 @pytest.mark.parametrize("ring", ["", "1"])
