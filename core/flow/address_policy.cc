@@ -31,8 +31,10 @@ std::optional<Ipv4Address> embedded_v4(const Ipv6Address& a) {
 bool is_denied(const Ipv6Address& a) {
   if (a.is_unspecified() || a.is_loopback() || a.is_link_local()) return true;
   if (has_prefix(a, {0xfe}) && (a.bytes[1] & 0xc0) == 0xc0) return true;  // site-local, RFC 3879
-  // The metadata service of a well-known cloud; it has no IPv4 form.
+  // The metadata services of two well-known clouds, fd00:ec2::/32 and fd20:ce::254; they have no IPv4 form.
   if (has_prefix(a, {0xfd, 0x00, 0x0e, 0xc2})) return true;
+  if (has_prefix(a, {0xfd, 0x20, 0x00, 0xce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}))
+    return true;
   const std::optional<Ipv4Address> v4 = embedded_v4(a);
   return v4.has_value() && (is_denied(*v4) || v4->is_multicast());
 }

@@ -61,6 +61,7 @@ BOOST_AUTO_TEST_CASE(denies_what_means_the_host_or_its_link_in_every_disguise) {
            "64:ff9b::a9fe:a9fe",      //
            "64:ff9b:1::127.0.0.1",    // NAT64 of local use, RFC 8215
            "fd00:ec2::254",           // a metadata service
+           "fd20:ce::254",            // another
        }) {
     BOOST_TEST((world.of(a) == Verdict::kDenied), a << " is not denied");
   }

@@ -151,7 +151,14 @@ BOOST_AUTO_TEST_CASE(denies_the_hosts_own_addresses_to_every_protocol) {  // sce
     dropped(udp_frame(v4("10.0.0.2", to), 4444, 80, {}), DropReason::kDestinationDenied);
     dropped(ping(v4("10.0.0.2", to)), DropReason::kDestinationDenied);
   }
-  for (const char* to : {"::1", "fe80::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"}) {
+  for (const char* to : {"::1", "fe80::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1",
+                         "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1",
+                         "fd00:ec2::254", "fd20:ce::254"}) {
+    TcpSpec tcp;
+    tcp.source = 4444;
+    tcp.destination = 80;
+    tcp.flags = kTcpSyn;
+    dropped(tcp_frame(v6("fd00:da51::2", to), tcp, {}), DropReason::kDestinationDenied);
     dropped(udp_frame(v6("fd00:da51::2", to), 4444, 80, {}), DropReason::kDestinationDenied);
     dropped(ping(v6("fd00:da51::2", to)), DropReason::kDestinationDenied);
   }
