@@ -58,6 +58,7 @@ Fd open_signals() {
 Driver::Driver(const Parts& parts)
     : parts_(parts),
       resolv_conf_watch_(parts.resolv_conf == nullptr ? "" : *parts.resolv_conf),
+      resolvers_(parts.resolvers),
       host_ipv6_(host_has_ipv6_default_route()) {
   for (pollfd& input : polled_) input = {-1, POLLIN, 0};
   polled_[kSockets].fd = parts_.sockets.epoll_fd();
@@ -161,8 +162,12 @@ void Driver::handle_host(Instant now) {
     resolv_conf_watch_.drain();
     const ResolvConf read = read_resolv_conf(*parts_.resolv_conf);
     // A file that is just being written is empty for a moment: the old resolvers are better than none.
-    if (!read.resolvers.empty()) parts_.nat.set_resolvers(now, read.resolvers);
-    log_detail("resolv.conf was read again");
+    // The folders that are watched have other files too.
+    if (!read.resolvers.empty() && read.resolvers != resolvers_) {
+      resolvers_ = read.resolvers;
+      parts_.nat.set_resolvers(now, resolvers_);
+      log_detail("the host's resolvers are others now");
+    }
   }
   if (ready(kRoutes)) {
     route_watch_.drain();

@@ -37,6 +37,7 @@ class Driver {
     Command* command = nullptr;                // run: ends with it
     NamespaceWatch* guest = nullptr;           // attach: ends with it
     const std::string* resolv_conf = nullptr;  // path to follow; null under --dns
+    std::vector<Endpoint> resolvers = {};      // what resolv.conf named at the start
     int signals = -1;                          // from open_signals
   };
 
@@ -68,6 +69,7 @@ class Driver {
 
   Parts parts_;
   ResolvConfWatch resolv_conf_watch_;
+  std::vector<Endpoint> resolvers_;  // as last told to the Nat
   RouteWatch route_watch_;
   std::array<pollfd, kInputs> polled_{};
   bool stopping_ = false;

@@ -198,6 +198,7 @@ Result<int, SystemError> drive(const Settings& settings) {
   parts.command = guest->command.get();
   parts.guest = guest->watch.get();
   parts.resolv_conf = settings.resolvers.empty() ? &kResolvConf : nullptr;
+  parts.resolvers = config.dns.resolvers;
   parts.signals = signals.get();
   Driver driver(parts);
   if (!drop_privileges()) return last_error("cannot give up privileges");

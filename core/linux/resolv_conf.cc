@@ -1,8 +1,10 @@
 #include "core/linux/resolv_conf.hh"
 
 #include <sys/inotify.h>
+#include <unistd.h>
 
-#include <cstdlib>
+#include <cerrno>
+#include <climits>
 #include <fstream>
 #include <sstream>
 
@@ -10,6 +12,7 @@ namespace dashi {
 namespace {
 
 constexpr size_t kMaxResolvers = 8;
+constexpr int kMaxLinks = 8;
 
 }  // namespace
 
@@ -49,19 +52,29 @@ ResolvConfWatch::ResolvConfWatch(std::string path)
   watch();
 }
 
-// The file itself, for what is written into it; its folder and that of what it links to, for what
-// takes its place. Watching again what is watched changes nothing.
+// The file itself, for what is written into it; the folder it is in and, if it is a link, those of every
+// link on the way, for what takes its place. Watching again what is watched changes nothing.
 void ResolvConfWatch::watch() {
   if (!fd_) return;
-  const auto folder_of = [](const std::string& path) {
-    return path.substr(0, path.rfind('/') + 1);
-  };
-  constexpr uint32_t kFolder = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE;
   ::inotify_add_watch(fd_.get(), path_.c_str(), IN_MODIFY | IN_CLOSE_WRITE | IN_MOVE_SELF);
-  ::inotify_add_watch(fd_.get(), folder_of(path_).c_str(), kFolder);
-  char* real = ::realpath(path_.c_str(), nullptr);
-  if (real != nullptr) ::inotify_add_watch(fd_.get(), folder_of(real).c_str(), kFolder);
-  std::free(real);
+  std::string path = path_;
+  for (int links = 0; links < kMaxLinks && !path.empty(); ++links) {
+    watch_folder(path.substr(0, path.rfind('/') + 1));
+    char target[PATH_MAX];
+    const ssize_t n = ::readlink(path.c_str(), target, sizeof target);
+    if (n <= 0) return;
+    const std::string next(target, static_cast<size_t>(n));
+    path = next.starts_with("/") ? next : path.substr(0, path.rfind('/') + 1) + next;
+  }
+}
+
+// Or the nearest above it that is there: the folder of a link's target may be made later.
+void ResolvConfWatch::watch_folder(std::string folder) {
+  constexpr uint32_t kEvents = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE;
+  while (::inotify_add_watch(fd_.get(), folder.c_str(), kEvents) < 0 && errno == ENOENT &&
+         folder.size() > 1) {
+    folder.resize(folder.rfind('/', folder.size() - 2) + 1);
+  }
 }
 
 void ResolvConfWatch::drain() {

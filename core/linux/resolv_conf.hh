@@ -30,6 +30,7 @@ class ResolvConfWatch {
 
  private:
   void watch();
+  void watch_folder(std::string folder);
 
   std::string path_;
   Fd fd_;
