@@ -76,6 +76,8 @@ Fate advance(TcpRoom& room, Instant now, Connection& c, SeqNum ack) {
   room.mark_ready(c);
   if (d.in_recovery) return recover(room, now, c, acked);
   d.duplicate_acks = 0;
+  // What lies behind follows, or after 2 GiB without a loss it would seem to lie ahead.
+  if (ack.after(d.recover)) d.recover = ack - 1;
   grow_cwnd(c, acked);
   return Fate::kLives;
 }
