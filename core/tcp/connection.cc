@@ -54,9 +54,11 @@ namespace {
 // but a vanished one must not: so half-closed connections are probed much sooner.
 Instant keep_alive_deadline(const Connection& c, const TcpConfig& config) {
   if (c.opening != Opening::kDone || c.detached || c.outstanding() != 0) return kNever;
+  // From the last probe, not from when it was due: a driver that was stopped for hours comes late, and
+  // the guest must have its time to answer.
+  if (c.keep_alive_probes != 0) return c.probed_at + config.keep_alive_interval;
   const bool half_closed = state_of(c) == TcpState::kFinWait2;
-  const Duration idle = half_closed ? config.fin_wait_2 : config.keep_alive_idle;
-  return c.last_heard + idle + config.keep_alive_interval * c.keep_alive_probes;
+  return c.last_heard + (half_closed ? config.fin_wait_2 : config.keep_alive_idle);
 }
 
 }  // namespace

@@ -132,6 +132,7 @@ struct alignas(64) Connection {
   Endpoint remote;  // as the guest sees it
   alignas(64) Downlink down;
   RttEstimator rtt;
+  Instant probed_at;  // the last keep-alive probe, if any since last_heard
 
   FlowKey key() const { return flow_key(guest, remote); }
 

@@ -42,7 +42,7 @@ template <typename Archive>
 void archive(Archive& ar, Connection& c) {
   ar(c.guest, c.remote, c.opening, c.local, c.detached, c.reset_owed, c.guest_closed_first,
      c.window_scaling, c.irs, c.up, c.down, c.rtt, c.opening_deadline, c.linger_deadline,
-     c.last_heard, c.keep_alive_probes, c.traced);
+     c.last_heard, c.probed_at, c.keep_alive_probes, c.traced);
 }
 
 template <typename Archive>

@@ -218,6 +218,7 @@ Fate TcpProxy::fire(Instant now, Connection& c) {
       return Fate::kAbandoned;
     }
     ++c.keep_alive_probes;
+    c.probed_at = now;
     send_probe(room_, c);
   }
   return Fate::kLives;

@@ -35,6 +35,21 @@ BOOST_AUTO_TEST_CASE(probes_an_idle_guest_after_two_hours_and_gives_up_after_nin
   BOOST_TEST(bench.nat().flow_counts().tcp == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(lets_an_idle_guest_answer_when_the_driver_comes_hours_late) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.now += 24h;  // stopped, or its machine was
+  bench.turn();
+  bench.expect(kTcpAck);
+  bench.expect_nothing();  // one probe, not nine at once and then a RST
+  bench.advance(75s - 1ms);
+  bench.expect_nothing();
+  bench.ack(0, 0, 501);
+  bench.advance(2h - 1ms);
+  bench.expect_nothing();
+  BOOST_TEST(!host.aborted);
+}
+
 BOOST_AUTO_TEST_CASE(keeps_an_idle_guest_that_answers) {
   TcpBench bench(quiet_config());
   StreamState& host = bench.establish();
