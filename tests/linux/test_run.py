@@ -299,12 +299,14 @@ def on_a_terminal(lab: Lab, program: str, key: bytes) -> tuple[int, str]:
 
 @pytest.mark.parametrize(("key", "name", "unhandled"), [(b"\x03", "SIGINT", 130), (b"\x1c", "SIGQUIT", 131)])
 def test_keys_of_the_terminal_are_the_commands(lab: Lab, key: bytes, name: str, unhandled: int) -> None:
-    wait = "print(sys.stdin.isatty(), 'go', flush=True); signal.pause(); time.sleep(0.2); sys.exit(9)"
-    handled = f"import signal,sys,time; signal.signal(signal.{name}, lambda *_: print('heard')); {wait}"
+    # Whenever the key comes: before, while or after it waits.
+    wait = ("\nprint(sys.stdin.isatty(), 'go', flush=True)\nwhile not heard: time.sleep(0.05)\n"
+            "time.sleep(0.2); print('heard', len(heard)); sys.exit(9)")
+    handled = f"import signal,sys,time; heard = []; signal.signal(signal.{name}, lambda *_: heard.append(1)){wait}"
     status, said = on_a_terminal(lab, handled, key)
-    assert (status, said.count("heard")) == (9, 1), said
+    assert (status, said.count("heard 1")) == (9, 1), said
     assert "True go" in said
-    plain = f"import signal,sys,time; signal.signal(signal.{name}, signal.SIG_DFL); {wait}"
+    plain = f"import signal,sys,time; heard = []; signal.signal(signal.{name}, signal.SIG_DFL){wait}"
     assert on_a_terminal(lab, plain, key)[0] == unhandled
 
 
