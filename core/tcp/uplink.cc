@@ -113,6 +113,9 @@ Fate receive_payload(TcpRoom& room, Instant now, Connection& c, const Packet& pa
   }
   if (c.up.fin.has_value() && c.up.gathered == 0) {
     accept_fin(c);
+    // A bare FIN behind a gap: a duplicate ACK, at once (RFC 5681 4.2).
+    const bool early = t.fin && t.payload.empty() && c.up.state == UplinkState::kOpen;
+    if (early && !send_ack(room, c)) c.up.ack_now = true;
     return drain_held(room, c);
   }
   return Fate::kLives;
