@@ -87,11 +87,14 @@ void established(TcpRoom& room, Instant now, Connection& c) {
   c.down.max = c.down.una;
   c.down.rto_deadline = kNever;
   if (c.down.timing) c.rtt.sample(room.config, now - c.down.timed_at);
-  if (c.down.retries != 0) c.rtt.restart_after_syn_loss(room.config);
+  start_congestion_control(room.config, c);
+  if (c.down.retries != 0) {
+    c.rtt.restart_after_syn_loss(room.config);
+    c.down.cwnd = c.down.mss;  // RFC 5681 3.1: one segment after a lost SYN or SYN-ACK
+  }
   c.down.timing = false;
   c.down.retransmit_pending = false;
   c.down.retries = 0;
-  start_congestion_control(room.config, c);
   room.mark_ready(c);  // the host may have spoken first
 }
 

@@ -108,6 +108,18 @@ BOOST_AUTO_TEST_CASE(begins_anew_when_a_syn_with_another_number_comes_while_conn
   BOOST_TEST(bench.expect(kTcpSyn | kTcpAck).packet.tcp.acknowledgment == 5001u);
 }
 
+BOOST_AUTO_TEST_CASE(lets_the_data_of_a_syn_come_again) {  // RFC 9293 3.10.7.2
+  TcpBench bench(quiet_config());
+  bench.frames({bench.segment(kTcpSyn, kGuestIsn, 0, 64240, text("early"), bench.syn_options)});
+  StreamState& host = bench.sockets.streams.back();
+  bench.host_connects(host);
+  const auto heard = bench.expect(kTcpSyn | kTcpAck);
+  BOOST_TEST(heard.packet.tcp.acknowledgment == kGuestIsn + 1);  // of the SYN alone
+  bench.isn = heard.packet.tcp.sequence;
+  bench.data(0, 0, "early");
+  BOOST_TEST(TcpBench::written(host) == "early");
+}
+
 BOOST_AUTO_TEST_CASE(keeps_connecting_when_a_syn_with_rst_or_fin_comes) {
   TcpBench bench(quiet_config());
   bench.syn();
@@ -164,6 +176,18 @@ BOOST_AUTO_TEST_CASE(starts_data_with_3_s_after_a_lost_syn_ack) {  // RFC 6298 5
   bench.expect_nothing();
   bench.advance(1ms);
   bench.expect_data(0, 1, kTcpPsh);
+}
+
+BOOST_AUTO_TEST_CASE(starts_with_one_segment_after_a_lost_syn_ack) {  // RFC 5681 3.1
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.connect();
+  bench.advance(1s);
+  bench.expect(kTcpSyn | kTcpAck);
+  bench.ack(0, 0, 501);
+  bench.host_writes(host, pattern(10000));
+  BOOST_TEST(bench.swallow(0) == 1460u);
+  bench.ack(0, 1460, 501);
+  BOOST_TEST(bench.swallow(1460) == 2920u);  // and on by slow start
 }
 
 BOOST_AUTO_TEST_CASE(completes_when_the_guests_ack_is_lost_and_data_comes_instead) {
