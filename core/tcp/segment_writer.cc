@@ -167,8 +167,11 @@ void send_bare_ack(TcpRoom& room, const Endpoint& guest, const Endpoint& remote,
 }
 
 bool send_reset(TcpRoom& room, Connection& c) {
-  TcpHeader header = plain_header(c.remote, c.guest, sequence_now(c), kTcpRst | kTcpAck);
-  header.acknowledgment = c.secured().raw();
+  TcpHeader header = plain_header(c.remote, c.guest, sequence_now(c), kTcpRst);
+  if (c.opening != Opening::kSynSent) {  // else nothing was heard that could be acknowledged
+    header.flags = kTcpRst | kTcpAck;
+    header.acknowledgment = c.secured().raw();
+  }
   if (!send_header(room, c.remote, c.guest, header, {})) return false;
   room.context.counters.increment(Counter::kTcpResetsSent);
   return true;

@@ -76,6 +76,33 @@ BOOST_AUTO_TEST_CASE(tells_the_port_that_the_host_chose_and_refuses_one_that_is_
       bench.nat().add_forward(bench.now, forward_of("127.0.0.1", first->port.number, 80)).ok());
 }
 
+BOOST_AUTO_TEST_CASE(takes_its_syn_back_when_the_peer_aborts) {
+  TcpBench bench(quiet_config());
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  StreamState& host = peer_connects(bench, "203.0.113.9", 50000);
+  hear_syn(bench);
+  bench.host_resets(host);
+  const auto heard = bench.expect(kTcpRst);  // an ACK of nothing would make the guest ignore it
+  BOOST_TEST(heard.packet.tcp.sequence == bench.isn + 1);
+  BOOST_TEST(bench.nat().flow_counts().tcp == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(opens_when_guest_and_peer_call_each_other) {  // RFC 9293 3.5, MUST-10
+  TcpBench bench(quiet_config());
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  StreamState& host = peer_connects(bench, "203.0.113.9", 50000);
+  hear_syn(bench);
+  bench.send(kTcpSyn, kGuestIsn, 0, 1000, {});  // crossed with ours: no second host connect
+  bench.expect_nothing();
+  BOOST_TEST(bench.sockets.streams.size() == 1u);
+  answer_syn(bench, 1000);  // what the guest says to our SYN, in SYN-RECEIVED
+  bench.expect_ack(0);      // makes it ESTABLISHED
+  answer_syn(bench, 1000);  // that ACK was lost
+  bench.expect_ack(0);
+  bench.data(0, 0, "up");
+  BOOST_TEST(TcpBench::written(host) == "up");
+}
+
 BOOST_AUTO_TEST_CASE(aborts_the_host_when_the_guest_refuses) {
   TcpBench bench(quiet_config());
   BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
