@@ -116,6 +116,61 @@ BOOST_AUTO_TEST_CASE(answers_segments_of_no_connection_by_the_book) {  // RFC 92
   BOOST_TEST(bench.count(DropReason::kTcpNoConnection) == 5u);
 }
 
+BOOST_AUTO_TEST_CASE(carries_urgent_bytes_as_any_others) {  // RFC 9293 3.8.5, RFC 6093
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  for (const uint16_t pointer : {uint16_t{0}, uint16_t{3}, uint16_t{65535}}) {
+    ByteVector frame =
+        bench.segment(kTcpAck | kTcpUrg, kGuestIsn + 1 + static_cast<uint32_t>(host.written.size()),
+                      bench.isn + 1, 501, text("urgent"), {});
+    store(MutableBytes(frame).subspan(52), Be16(pointer));
+    const GuestFrame view{frame, {.csum_trusted = true}};
+    bench.nat().handle_frames(bench.now, {&view, 1});
+    bench.turn();
+  }
+  BOOST_TEST(TcpBench::written(host) == "urgenturgenturgent");
+}
+
+BOOST_AUTO_TEST_CASE(bears_old_duplicates_after_either_side_closed) {
+  for (const bool guest_first : {true, false}) {
+    TcpBench bench(quiet_config());
+    StreamState& host = bench.establish();
+    bench.data(0, 0, "hello");
+    if (guest_first) {
+      bench.fin(5, 0, "");
+    } else {
+      bench.host_ends(host);
+    }
+    bench.link.frames.clear();
+    const uint32_t next = guest_first ? 6 : 5;
+    bench.data(0, 0, "hello");  // each is told where we are
+    bench.expect_ack(next);
+    bench.data(2, 0, "l");
+    bench.expect_ack(next);
+    bench.syn();
+    bench.expect_ack(next);
+    bench.send(kTcpSyn | kTcpAck, kGuestIsn, bench.isn + 1, 501, {});
+    bench.expect_ack(next);
+    bench.send(kTcpRst, kGuestIsn + 1, 0, 0, {});  // an old reset: nothing
+    bench.expect_nothing();
+    BOOST_TEST(!host.aborted);
+    BOOST_TEST(TcpBench::written(host) == "hello");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(bears_a_guest_that_resets_or_goes_on_after_half_a_close) {
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_ends(host);  // FIN-WAIT-1
+  bench.expect(kTcpFin | kTcpAck);
+  bench.ack(0, 1, 501);  // FIN-WAIT-2
+  bench.data(0, 1, "still here");
+  BOOST_TEST(TcpBench::written(host) == "still here");
+  bench.send(kTcpRst, kGuestIsn + 11, 0, 0, {});
+  BOOST_TEST(host.aborted);
+  BOOST_TEST(bench.nat().flow_counts().tcp == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(limits_resets) {
   TcpBench bench(quiet_config());
   for (int i = 0; i < 130; ++i) bench.send(kTcpAck, 700, 900, 501, {});
