@@ -27,7 +27,7 @@ BOOST_AUTO_TEST_CASE(estimates_as_rfc_6298_says) {
   BOOST_TEST((fast.rto() == 200ms));  // rto_min
 }
 
-BOOST_AUTO_TEST_CASE(repeats_lost_data_with_back_off_and_recovers) {
+TCP_CASE(repeats_lost_data_with_back_off_and_recovers) {
   TcpBench bench(quiet_config());
   StreamState& host = bench.establish();
   bench.host_writes(host, text("hello"));
@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(repeats_lost_data_with_back_off_and_recovers) {
   bench.expect_data(5, 5, kTcpPsh);
 }
 
-BOOST_AUTO_TEST_CASE(does_not_sample_what_it_sent_twice) {  // Karn
+TCP_CASE(does_not_sample_what_it_sent_twice) {  // Karn
   TcpBench bench(quiet_config());
   StreamState& host = bench.establish();
   bench.host_writes(host, text("hello"));
@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(does_not_sample_what_it_sent_twice) {  // Karn
   BOOST_TEST(bench.nat().dump(bench.now).find(" rto=200ms") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(gives_a_silent_guest_up_and_aborts_the_host) {
+TCP_CASE(gives_a_silent_guest_up_and_aborts_the_host) {
   TcpBench bench(quiet_config());
   StreamState& host = bench.establish();
   bench.host_writes(host, text("hello"));
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(gives_a_silent_guest_up_and_aborts_the_host) {
   BOOST_TEST(bench.link.frames.back().packet().tcp.rst());
 }
 
-BOOST_AUTO_TEST_CASE(repeats_a_lost_fin_and_a_fin_with_its_data) {
+TCP_CASE(repeats_a_lost_fin_and_a_fin_with_its_data) {
   TcpBench bench(quiet_config());
   StreamState& host = bench.establish();
   host.incoming = text("final");
@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(repeats_a_lost_fin_and_a_fin_with_its_data) {
   bench.expect_nothing();
 }
 
-BOOST_AUTO_TEST_CASE(shrinks_to_one_segment_on_a_timeout_and_grows_again) {
+TCP_CASE(shrinks_to_one_segment_on_a_timeout_and_grows_again) {
   TcpBench bench(quiet_config());
   StreamState& host = bench.establish();
   bench.host_writes(host, pattern(20 * 1460));
@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(shrinks_to_one_segment_on_a_timeout_and_grows_again) {
   BOOST_TEST(host.consumed == 14600u);
 }
 
-BOOST_AUTO_TEST_CASE(retransmits_fast_on_the_third_duplicate_ack) {
+TCP_CASE(retransmits_fast_on_the_third_duplicate_ack) {
   TcpBench bench(quiet_config());
   StreamState& host = bench.establish();
   bench.host_writes(host, pattern(10 * 1460));
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(retransmits_fast_on_the_third_duplicate_ack) {
   BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(fills_hole_after_hole_on_partial_acks) {  // RFC 6582 3.2 step 3
+TCP_CASE(fills_hole_after_hole_on_partial_acks) {  // RFC 6582 3.2 step 3
   TcpBench bench(quiet_config());
   StreamState& host = bench.establish();
   bench.host_writes(host, pattern(10 * 1460));
@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(fills_hole_after_hole_on_partial_acks) {  // RFC 6582 3.2 s
   BOOST_TEST(bench.count(Counter::kTcpFastRetransmits) == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(counts_no_window_update_or_data_as_a_duplicate_ack) {
+TCP_CASE(counts_no_window_update_or_data_as_a_duplicate_ack) {
   TcpBench bench(quiet_config());
   StreamState& host = bench.establish();
   bench.host_writes(host, pattern(10 * 1460));
@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(counts_no_window_update_or_data_as_a_duplicate_ack) {
   BOOST_TEST(bench.count(Counter::kTcpFastRetransmits) == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(does_not_retransmit_fast_again_for_acks_of_before_a_timeout) {
+TCP_CASE(does_not_retransmit_fast_again_for_acks_of_before_a_timeout) {
   TcpBench bench(quiet_config());
   StreamState& host = bench.establish();
   bench.host_writes(host, pattern(10 * 1460));
@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(does_not_retransmit_fast_again_for_acks_of_before_a_timeout
   BOOST_TEST(bench.count(Counter::kTcpFastRetransmits) == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(sends_acks_with_the_highest_number_while_it_repeats_old_data) {
+TCP_CASE(sends_acks_with_the_highest_number_while_it_repeats_old_data) {
   // After a timeout the next to send is old: an ACK with that number would be dropped by a guest that
   // has it, and the guest's own upload would starve.
   TcpBench bench(quiet_config());
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(sends_acks_with_the_highest_number_while_it_repeats_old_dat
   BOOST_TEST(bench.offset_of(heard.packet) == 14600u);
 }
 
-BOOST_AUTO_TEST_CASE(loses_any_one_frame_of_a_session_and_still_completes) {
+TCP_CASE(loses_any_one_frame_of_a_session_and_still_completes) {
   // Frame k towards the guest is lost; the guest here acknowledges what it can, after each turn.
   for (size_t lost = 0; lost < 14; ++lost) {
     TcpBench bench(quiet_config());

@@ -11,11 +11,33 @@
 
 namespace dashi::test {
 
+// Which family benches and quiet_config() are of: set by TCP_CASE.
+inline Family family_under_test = Family::kIpv4;
+
+// A case that runs over IPv4, and under the name NAME_over_ipv6 over IPv6. The IPv6 link has 20 bytes
+// more MTU, so that segments and the numbers in a transcript are the same.
+#define TCP_CASE(name)                                      \
+  static void name##_in_either_family();                    \
+  BOOST_AUTO_TEST_CASE(name) { name##_in_either_family(); } \
+  BOOST_AUTO_TEST_CASE(name##_over_ipv6) {                  \
+    family_under_test = Family::kIpv6;                      \
+    name##_in_either_family();                              \
+    family_under_test = Family::kIpv4;                      \
+  }                                                         \
+  static void name##_in_either_family()
+
 inline constexpr uint32_t kGuestIsn = 1000;  // the guest's first data byte is 1001
 
 class TcpBench {
  public:
-  explicit TcpBench(const Config& config) : config_(config) { start(); }
+  explicit TcpBench(const Config& config) : config_(config) {
+    if (family_under_test == Family::kIpv6) {
+      guest_address = parse_ip("fd00:da51::2").value();
+      remote_address = parse_ip("2001:db8::7").value();
+      link.link_limits.mtu = config.topology.mtu;
+    }
+    start();
+  }
 
   FakeLink link;
   FakeSockets sockets;
@@ -239,7 +261,12 @@ class TcpBench {
 
 inline Config quiet_config() {
   Config config;
-  config.topology.ipv6 = false;  // no router advertisements between the frames of a transcript
+  if (family_under_test == Family::kIpv6) {
+    config.gateway.ra_interval = 1800s;
+    config.topology.mtu += 20;
+  } else {
+    config.topology.ipv6 = false;  // no router advertisements between the frames of a transcript
+  }
   return config;
 }
 
