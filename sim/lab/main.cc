@@ -1,5 +1,6 @@
 // dashi-lab: worlds on the command line. Only what --help lists exists. Usage errors exit 2, run-time
 // errors 1, one line each on stderr.
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <string_view>
@@ -53,13 +54,8 @@ int print_digests(int count, char** names) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  if (argc < 2) {
-    print_usage(stderr);
-    return 2;
-  }
+int run(int argc, char** argv) {
+  if (argc < 2) return usage_error("no verb", "worlds, digest or pkt");
   const std::string_view verb = argv[1];
   if (verb == "--help" || verb == "-h") {
     print_usage(stdout);
@@ -70,4 +66,14 @@ int main(int argc, char** argv) {
   if (verb == "worlds" && argc > 2) return usage_error("unexpected argument", argv[2]);
   if (verb == "worlds") return list_worlds();
   return usage_error("unknown verb", verb);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int status = run(argc, argv);
+  // What nobody could read was not done: a full disk, say.
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  std::fprintf(stderr, "dashi-lab: standard output: %s\n", std::strerror(errno));
+  return status != 0 ? status : 1;
 }

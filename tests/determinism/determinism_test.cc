@@ -171,13 +171,18 @@ BOOST_AUTO_TEST_CASE(the_lab_says_what_it_cannot_do_and_exits_2) {
   const std::string lab = DASHI_LAB;
   for (const char* arguments : {"", " nonsense", " digest nobody", " worlds too-many"}) {
     int status = 0;
-    output_of(lab + arguments + " 2>&1", status);
+    const std::string said = output_of(lab + arguments + " 2>&1", status);
     BOOST_TEST(status == 2 << 8);
+    BOOST_TEST(said.starts_with("dashi-lab: "));
+    BOOST_TEST(said.find('\n') == said.size() - 1, "more than a line: " << said);
   }
   int status = 0;
   BOOST_TEST(output_of(lab + " --help", status).find("digest") != std::string::npos);
   BOOST_TEST(status == 0);
   BOOST_TEST(output_of(lab + " worlds", status).find("bad-link") != std::string::npos);
+  BOOST_TEST(output_of(lab + " worlds 2>&1 >/dev/full", status) ==
+             "dashi-lab: standard output: No space left on device\n");
+  BOOST_TEST(status == 1 << 8);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
