@@ -63,8 +63,9 @@ void ResolvConfWatch::watch() {
     char target[PATH_MAX];
     const ssize_t n = ::readlink(path.c_str(), target, sizeof target);
     if (n <= 0) return;
-    const std::string next(target, static_cast<size_t>(n));
-    path = next.starts_with("/") ? next : path.substr(0, path.rfind('/') + 1) + next;
+    // A relative target counts from where the link is.
+    path.resize(target[0] == '/' ? 0 : path.rfind('/') + 1);
+    path.append(target, static_cast<size_t>(n));
   }
 }
 
