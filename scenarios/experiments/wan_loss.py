@@ -4,8 +4,9 @@
     ./dev py scenarios/experiments/wan_loss.py [--seed N] [--engine ns3|native] [--json] [--capture DIR]
 
 One line a delay and loss: goodput and completion time, the median over `--runs` seeds. Two runs with one
-seed print the same digest: 128 bits over every event of every world. With ns-3 its own TCP is at both ends; the native engine's hosts have no
-congestion control (their loss is delay), and there is no direct way to compare with.
+seed print the same digest: 128 bits over every event of every world. With ns-3 its own TCP is at both ends; the native
+engine's hosts have no congestion control (a loss is waited for, and slows nothing down), and there is no
+direct way to compare with.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
+import signal
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -111,7 +114,7 @@ def explanation(a: argparse.Namespace, compared: bool) -> str:
     if compared:
         text += "\nDirectly: the same ns-3 hosts without guest and NAT. 1.00 in the last column: the NAT costs nothing."
     else:
-        text += "\nThis engine's hosts have no congestion control: loss only delays. For real TCP: --engine ns3."
+        text += "\nThis engine's hosts have no congestion control: a loss is only waited for. For real TCP: --engine ns3."
     return text
 
 
@@ -160,5 +163,17 @@ def main(argv: Optional[list[str]] = None) -> int:
     return 0
 
 
+def run() -> int:
+    """`main` as a command: who stops reading (``| head``) ends it quietly, by the status of SIGPIPE."""
+    try:
+        try:
+            return main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left cannot be flushed
+        return 128 + signal.SIGPIPE
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

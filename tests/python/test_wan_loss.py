@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +62,18 @@ def test_a_folder_for_captures_that_cannot_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run("--engine", "native", "--capture", str(tmp_path / "file"))
     assert done.returncode == 1 and done.stderr == f"wan_loss: {tmp_path / 'file'}: File exists\n"
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("options", [["--runs", "1"], ["--runs", "1", "--json"], ["--help"]])
+def test_a_reader_that_went_away_ends_it_quietly_as_sigpipe_would(options: list[str], buffered: bool) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    interpreter = [sys.executable] if buffered else [sys.executable, "-u"]
+    command = [*interpreter, str(SCRIPT), "--size", "20KiB", "--engine", "native", *options]
+    done = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, text=True)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
 def test_the_table_says_what_it_shows() -> None:
