@@ -212,7 +212,10 @@ class Experiment:
         Interfaces: ``guest`` (its frames), ``host`` (the NAT's socket calls drawn as packets), and with
         ns-3 ``wan`` (its packets). Before the first run; the file is whole after each run.
         """
-        name = os.fspath(path)
+        try:
+            name = os.fspath(path)
+        except TypeError:
+            raise ConfigError(f"{path!r} is not a path: text, bytes or a pathlib.Path") from None
         if (b"\0" if isinstance(name, bytes) else "\0") in name:
             raise ConfigError(f"{name!r} is not a path: it holds a zero byte")
         self._world().capture(name)

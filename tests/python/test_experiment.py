@@ -309,6 +309,12 @@ def test_a_capture_path_is_not_cut_at_a_zero_byte(make: Make, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("path", [3, None, 1.5, ["a.pcapng"], object()])
+def test_what_is_no_path_for_a_capture_is_a_config_error(make: Make, path: object) -> None:
+    with pytest.raises(dashi.ConfigError, match="is not a path"):
+        make().capture(path)  # type: ignore[arg-type]
+
+
 def test_a_disk_that_is_full_is_an_error_of_the_run(make: Make) -> None:
     lab = make()
     lab.capture("/dev/full")
