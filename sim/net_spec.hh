@@ -11,7 +11,8 @@
 namespace dashi {
 
 // Between the NAT's host and one remote host, the same both ways. Streams are abstracted: a chunk
-// that is lost comes late by a retransmission instead; datagrams are really lost.
+// that is lost or damaged is sent again, which may be lost too, and what loses all carries no stream;
+// but nothing is sent more slowly for it. Datagrams are really lost.
 struct PathSpec {
   Duration delay{};       // one way
   uint64_t rate_bps = 0;  // bits a second, each way; 0: no bound
@@ -100,7 +101,7 @@ struct NetSpec {
       {198, 51, 100, 1}};  // who reports errors on the way; hop n is n - 1 above it
   Ipv6Address router_v6{{0x20, 0x01, 0x0d, 0xb8, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
   Duration connect_timeout = 127s;  // Linux's default: six SYN retransmissions
-  Duration retransmit = 200ms;      // how late a lost chunk of a stream comes, at least
+  Duration retransmit = 200ms;  // until a stream's lost chunk is sent again, at least; then doubled
   size_t send_buffer = size_t{256} << 10;
   size_t receive_buffer = size_t{256} << 10;
   size_t datagram_queue = size_t{208} << 10;  // bytes waiting in one datagram socket
@@ -108,7 +109,7 @@ struct NetSpec {
   uint32_t open_files = 1u << 20;  // of the NAT's host: sockets at once
 };
 
-// What may go wrong with a call of the NAT's sockets (design.md section 5).
+// What may go wrong with a call of the NAT's sockets (sim/README.md, Faults).
 struct SocketFaults {
   Chance short_write;
   Chance would_block;  // any call that may; the edge follows after would_block_for

@@ -12,7 +12,10 @@ constexpr uint32_t kDatagramsMax = 1u << 16;
 constexpr size_t kHeaderBytes = 54;  // what a chunk's headers cost on the path
 constexpr Duration kSynRetry = 1s;   // RFC 6298 2.1
 constexpr uint8_t kSynTries = 6;
-constexpr uint32_t kPathStream = 1000;  // fault streams of paths: kPathStream + 2 * host + side
+constexpr Duration kRetransmitMax = 60s;  // RFC 6298 2.5
+constexpr unsigned kTriesMax = 16;        // of a chunk: Linux's tcp_retries2, and the first
+constexpr uint32_t kPathStream = 1000;    // fault streams of paths: kPathStream + 2 * host + side
+constexpr uint32_t kPathAgainStream = 1u << 21;  // beside it, of what is sent again
 
 bool v4(const Endpoint& endpoint) { return endpoint.address.is_v4(); }
 
@@ -43,12 +46,15 @@ SimNet::SimNet(EventQueue& queue, const NetSpec& spec, uint64_t seed, FaultPlan*
   const auto add_host = [&](const HostSpec& host) {
     const auto index = static_cast<uint32_t>(paths_.size());
     for (const IpAddress& address : host.addresses) hosts_by_address_.emplace(address, index);
-    const uint32_t stream = kPathStream + 2 * index;
-    paths_.push_back(
-        Path{host.path,
-             {FrameFaults(host.path.faults, Prng(seed, "path", stream), plan, stream),
-              FrameFaults(host.path.faults, Prng(seed, "path", stream + 1), plan, stream + 1)},
-             {}});
+    const uint32_t up = kPathStream + 2 * index;
+    const auto faults = [&](const char* name, uint32_t stream) {
+      return FrameFaults(host.path.faults, Prng(seed, name, stream), plan, stream);
+    };
+    paths_.push_back(Path{host.path,
+                          {faults("path", up), faults("path", up + 1)},
+                          {faults("path-again", kPathAgainStream + up),
+                           faults("path-again", kPathAgainStream + up + 1)},
+                          {}});
   };
   add_host(spec_.here);
   for (const HostSpec& host : spec_.hosts) add_host(host);
@@ -96,6 +102,7 @@ void SimNet::set_path(uint32_t host_index, const PathSpec& spec) {
   Path& changed = path(host_index);
   changed.spec = spec;
   for (FrameFaults& faults : changed.faults) faults.set_spec(spec.faults);
+  for (FrameFaults& faults : changed.again) faults.set_spec(spec.faults);
 }
 
 Port SimNet::fresh_port() {
@@ -120,16 +127,28 @@ Instant SimNet::transit(uint32_t host_index, Side from, size_t bytes, FrameFate&
   return departs + via.spec.delay + fate.jitter + fate.delay;
 }
 
-// For streams, where loss and damage are a retransmission: late, but there, and in order.
-Instant SimNet::transit_in_order(SimConnection& connection, Side from, size_t bytes) {
+// For streams, where loss and damage are a retransmission: late, and in order. Each try is drawn like
+// the first and waits twice as long as the one before it (RFC 6298 5.5); after kTriesMax none follows.
+// Tries after the first take nothing of the path's rate.
+SimNet::Arrival SimNet::transit_in_order(SimConnection& connection, Side from, size_t bytes) {
+  const auto direction = static_cast<size_t>(from);
+  Path& via = path(connection.host);
   FrameFate fate;
   Instant arrives = transit(connection.host, from, bytes, fate);
-  if (fate.lost || fate.damages()) {
-    arrives += std::max(spec_.retransmit, 2 * path(connection.host).spec.delay);
+  Instant sent = queue_.now();
+  Duration wait = std::max(spec_.retransmit, 2 * via.spec.delay);
+  unsigned tries = 1;
+  for (; (fate.lost || fate.damages()) && tries < kTriesMax; ++tries) {
+    arrives += wait;
+    sent += wait;
+    wait = std::max(wait, std::min(2 * wait, kRetransmitMax));
+    fate = via.again[direction].next(sent, bytes);
   }
-  Instant& in_order = connection.in_order[static_cast<size_t>(from)];
-  in_order = std::max(in_order, arrives);
-  return in_order;
+  const bool given_up = fate.lost || fate.damages();
+  Instant& in_order = connection.in_order[direction];
+  const Instant at = std::max(in_order, given_up ? arrives + wait : arrives);
+  in_order = given_up ? kNever : at;
+  return {at, given_up};
 }
 
 // --- Opening ---
@@ -164,10 +183,24 @@ ConnectionId SimNet::connect(const Endpoint& local, const Endpoint& remote, uint
   connection.ttl = ttl;
   const ConnectionId id{slot, connections_.generation(slot)};
   if (fails_on_the_way(id, host_index, remote)) return id;
-  const Instant arrives = transit_in_order(connection, Side::kHere, kHeaderBytes) + late;
-  connection.in_order[0] = arrives;
-  queue_.schedule(arrives, [this, id] { syn_arrives_there(id); });
+  connection.connect_by = queue_.now() + spec_.connect_timeout + late;
+  Arrival syn = transit_in_order(connection, Side::kHere, kHeaderBytes);
+  syn.at += late;
+  if (too_late(id, Side::kHere, syn)) return id;
+  connection.in_order[0] = syn.at;
+  queue_.schedule(syn.at, [this, id] { syn_arrives_there(id); });
   return id;
+}
+
+// Whether a SYN, or the answer to one, comes after `side` gave up its connect, which then fails.
+bool SimNet::too_late(ConnectionId id, Side side, const Arrival& arrival) {
+  SimConnection* connection = find(id);
+  if (!arrival.given_up && arrival.at <= connection->connect_by) return false;
+  connection->failure = NetError{};
+  connection->failure.error = SocketError::kTimedOut;
+  connection->failure.original_remote = connection->end(other(side)).address;
+  queue_.schedule(connection->connect_by, [this, id, side] { connect_failed(id, side); });
+  return true;
 }
 
 IpAddress SimNet::router(Family family, unsigned hop) const {
@@ -242,7 +275,9 @@ void SimNet::syn_arrives_there(ConnectionId id) {
   if (connection == nullptr || connection->end(Side::kHere).error.has_value()) return;
   const Endpoint remote = connection->end(Side::kThere).address;
   const ServiceSpec* served = service(connection->host, Transport::kTcp, remote.port);
-  const Instant back = transit_in_order(*connection, Side::kThere, kHeaderBytes);
+  const Arrival answer = transit_in_order(*connection, Side::kThere, kHeaderBytes);
+  if (too_late(id, Side::kHere, answer)) return;
+  const Instant back = answer.at;
   const bool fails = served != nullptr && served->app.kind == AppKind::kUnreachable;
   const bool taken = !fails && apps_->listens(connection->host, remote);
   if (!taken) {
@@ -271,8 +306,13 @@ ConnectionId SimNet::connect_here(uint32_t from_host, const Endpoint& to, size_t
   connection.end(Side::kThere).address = {over_loopback ? *loopback : *from, fresh_port()};
   connection.end(Side::kHere).address = to;
   const ConnectionId id{slot, connections_.generation(slot)};
-  const Instant arrives = transit_in_order(connection, Side::kThere, kHeaderBytes);
-  queue_.schedule(arrives, [this, id] { syn_arrives_here(id); });
+  connection.connect_by = queue_.now() + spec_.connect_timeout;
+  const Arrival syn = transit_in_order(connection, Side::kThere, kHeaderBytes);
+  if (too_late(id, Side::kThere, syn)) {
+    connection.end(Side::kHere).released = true;
+  } else {
+    queue_.schedule(syn.at, [this, id] { syn_arrives_here(id); });
+  }
   return id;
 }
 
@@ -280,7 +320,12 @@ void SimNet::syn_arrives_here(ConnectionId id) {
   SimConnection* connection = find(id);
   if (connection == nullptr) return;
   const Endpoint to = connection->end(Side::kHere).address;
-  const Instant back = transit_in_order(*connection, Side::kHere, kHeaderBytes);
+  const Arrival answer = transit_in_order(*connection, Side::kHere, kHeaderBytes);
+  const Instant back = answer.at;
+  if (too_late(id, Side::kThere, answer)) {
+    connection->end(Side::kHere).released = true;
+    return;
+  }
   switch (sockets_->offer_connection(id, to)) {
     case SimSockets::Offer::kQueued:
       connection->end(Side::kHere).connected = true;

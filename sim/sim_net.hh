@@ -2,7 +2,8 @@
 // connections as pairs of bounded byte pipes, datagrams and echo requests. Everything happens through
 // the event queue. It has one special host, "here", where the NAT's sockets live (sim_sockets); what
 // the other ends do is sim_apps'. It is an abstraction of transport, not TCP: no segments, no
-// congestion control. For those there is ns-3.
+// congestion control. A chunk that is lost is sent again, each try as likely to be lost as the first,
+// until its sender gives the connection up. For the real thing there is ns-3.
 //
 // Ownership: the world owns queue, net, sockets and apps, in this order.
 #pragma once
@@ -47,13 +48,14 @@ struct SimConnection {
 
   std::array<StreamPipe, 2> pipes;    // [side]: written by that side
   std::array<SimStreamEnd, 2> ends;   // [side]
-  std::array<Instant, 2> in_order{};  // [side]: nothing from it arrives before this
+  std::array<Instant, 2> in_order{};  // [side]: nothing of it comes before this; kNever: given up
   uint32_t host = 0;                  // the remote host, whose path is used
   uint8_t ttl = 0;
   uint32_t listener = 0xffffffff;  // waiting in this listener's queue
   bool pending = true;             // not answered yet
   uint8_t syn_tries = 0;
-  NetError failure;  // how the connect will fail, while that is on its way
+  Instant connect_by = kNever;  // not answered until then: the connect fails
+  NetError failure;             // how the connect will fail, while that is on its way
 
   StreamPipe& written_by(Side side) { return pipes[static_cast<size_t>(side)]; }
   StreamPipe& read_by(Side side) { return pipes[static_cast<size_t>(other(side))]; }
@@ -129,13 +131,20 @@ class SimNet {
   struct Path {
     PathSpec spec;
     std::array<FrameFaults, 2> faults;
+    std::array<FrameFaults, 2> again;  // of what streams send again: a stream of its own
     std::array<Instant, 2> busy_until{};
+  };
+  struct Arrival {
+    Instant at;
+    bool given_up;  // it never arrives: `at` is when its sender knows that
   };
 
   Path& path(uint32_t host) { return paths_[host]; }
   uint32_t make_connection(uint32_t host, size_t here_receives, size_t there_receives);
   Instant transit(uint32_t host, Side from, size_t bytes, FrameFate& fate);
-  Instant transit_in_order(SimConnection& connection, Side from, size_t bytes);
+  Arrival transit_in_order(SimConnection& connection, Side from, size_t bytes);
+  void give_up(ConnectionId id, Side writer, Instant at);
+  bool too_late(ConnectionId id, Side side, const Arrival& arrival);
   bool fails_on_the_way(ConnectionId id, uint32_t host, const Endpoint& remote);
   void fail_later(ConnectionId id, const NetError& error, Duration after);
   void syn_arrives_there(ConnectionId id);

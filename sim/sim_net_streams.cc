@@ -37,18 +37,28 @@ void SimNet::pump(ConnectionId id, Side writer) {
   if (connection == nullptr) return;
   const SimStreamEnd& end = connection->end(writer);
   if (!end.connected || end.error.has_value()) return;
+  if (connection->in_order[static_cast<size_t>(writer)] == kNever) return;  // given up
   StreamPipe& pipe = connection->written_by(writer);
   // A chunk is what the path carries in a millisecond, so that connections share it.
   const uint64_t rate = path(connection->host).spec.rate_bps;
   const uint64_t chunk = rate == 0 ? 65536 : std::clamp<uint64_t>(rate / 8000, 1448, 65536);
   while (pipe.sendable() != 0 || pipe.fin_due()) {
     const auto n = static_cast<uint32_t>(std::min<uint64_t>(pipe.sendable(), chunk));
-    const Instant arrives = transit_in_order(*connection, writer, n + kHeaderBytes);
+    const Arrival chunk_arrives = transit_in_order(*connection, writer, n + kHeaderBytes);
+    if (chunk_arrives.given_up) {
+      give_up(id, writer, chunk_arrives.at);
+      return;
+    }
     pipe.send(n);
     const bool fin = pipe.fin_due();
     if (fin) pipe.send_fin();
-    queue_.schedule(arrives, [this, id, writer, n, fin] { arrive(id, writer, n, fin); });
+    queue_.schedule(chunk_arrives.at, [this, id, writer, n, fin] { arrive(id, writer, n, fin); });
   }
+}
+
+// The writer has tried in vain: its end times out. The other end, which sees nothing of it, waits on.
+void SimNet::give_up(ConnectionId id, Side writer, Instant at) {
+  queue_.schedule(at, [this, id, writer] { reset_arrives(id, writer, SocketError::kTimedOut); });
 }
 
 void SimNet::arrive(ConnectionId id, Side writer, uint32_t n, bool fin) {
@@ -138,8 +148,11 @@ void SimNet::abort(ConnectionId id, Side side) {
 }
 
 void SimNet::send_reset(ConnectionId id, Side from) {
-  const Instant arrives = transit_in_order(*find(id), from, kHeaderBytes);
-  queue_.schedule(arrives,
+  SimConnection& connection = *find(id);
+  if (connection.in_order[static_cast<size_t>(from)] == kNever) return;  // lost like all before it
+  const Arrival reset = transit_in_order(connection, from, kHeaderBytes);
+  if (reset.given_up) return;
+  queue_.schedule(reset.at,
                   [this, id, from] { reset_arrives(id, other(from), SocketError::kReset); });
 }
 

@@ -67,10 +67,11 @@ class Experiment:
     seed:
         All chance of the world comes from it: 0 to 2^64 - 1.
     engine:
-        ``"native"``: in-memory hosts, quick, for swarms of seeds. ``"ns3"``: ns-3's TCP at both ends;
-        one live experiment in a process, see :meth:`close`.
+        ``"native"``: in-memory hosts, quick, for swarms of seeds; no congestion control on the wan.
+        ``"ns3"``: ns-3's TCP at both ends; one live experiment in a process, see :meth:`close`.
     wan:
-        The link between the NAT's host and the world.
+        The link between the NAT's host and the world. How fast TCP is over one that loses packets is a
+        question for ``"ns3"``; see :class:`Link` for what loss means in a native world.
     guest_link:
         The link between the guest and the NAT.
     direct:

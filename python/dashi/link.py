@@ -15,6 +15,13 @@ class Link:
     Probabilities are from 0 to 1, each frame on its own. Not every engine knows every fault: one that
     the engine of an experiment cannot make is a :class:`ConfigError` when the experiment is made,
     never ignored.
+
+    What `loss` of a `wan` means for TCP: with ``engine="ns3"``, what it means to ns-3's TCP, congestion
+    control and all. With ``engine="native"`` the server's streams are an abstraction: a lost chunk is sent
+    again, 200 ms (or a round trip) later and then after twice as long each time, each try as likely to be
+    lost, until the sender gives up. So what loses all carries nothing, but a transfer only waits for its
+    losses and never slows down: take its goodput for a comparison of seeds, not for TCP's. The guest's
+    own TCP, over `guest_link`, is real in both.
     """
 
     rate: Rate = 0
@@ -22,7 +29,7 @@ class Link:
     delay: Time = 0
     """One way, in seconds (``0.02``) or as text (``"20ms"``)."""
     loss: float = 0.0
-    """The chance that a frame is lost."""
+    """The chance that a frame (of a native `wan`: a datagram, or a chunk of a stream) is lost."""
     jitter: Time = 0
     """A delay of up to this much more, drawn for each frame; order is kept."""
     queue: int = 0

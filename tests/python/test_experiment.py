@@ -76,6 +76,18 @@ def test_nothing_comes_back_from_a_link_that_loses_all(make: Make) -> None:
     assert ping.done and not ping.ok and ping.error
 
 
+def test_no_transfer_gets_through_a_link_that_loses_all(make: Make) -> None:
+    lab = make(wan=dashi.Link(delay="10ms", loss=1.0))
+    transfers = [lab.download("1MB"), lab.upload("1MB")]
+    lab.run(until=lab.now + 3600)
+    for transfer in transfers:
+        assert not transfer.ok and transfer.received == 0
+    assert lab.violations == []
+    lab.run()
+    for transfer in transfers:
+        assert transfer.error and transfer.received == 0
+
+
 def test_one_seed_gives_one_digest_and_another_another(make: Make) -> None:
     def digest(seed: int) -> str:
         with make(seed=seed, wan=dashi.Link(rate="20mbit", delay="10ms", loss=0.02)) as lab:
@@ -356,6 +368,17 @@ class TestNative:
         lab.run()
         assert lease.ok and lease.address == "10.0.0.2/24" and lease.gateway == "10.0.0.1"
         assert (lease.mtu, lease.seconds) == (1400, 86400) and lease.time == pytest.approx(0.004)
+
+    @pytest.mark.parametrize("verb", ["download", "upload"])
+    def test_a_transfer_waits_for_every_loss_and_for_each_try_that_is_lost_too(self, verb: str) -> None:
+        seconds = []
+        for loss in (0.0, 0.1, 0.5):
+            lab = dashi.Experiment(seed=3, wan=dashi.Link(rate="50mbit", delay="10ms", loss=loss))
+            transfer = getattr(lab, verb)("100KB")
+            lab.run()
+            assert transfer.ok and transfer.received == 100_000
+            seconds.append(transfer.completion_time)
+        assert seconds[0] < seconds[1] and 2 * seconds[1] < seconds[2]
 
     def test_many_worlds_live_side_by_side(self) -> None:
         labs = [dashi.Experiment(seed=s) for s in range(20)]

@@ -249,6 +249,143 @@ BOOST_AUTO_TEST_CASE(a_guest_link_whose_rate_and_mtu_change_loses_nothing_and_re
   BOOST_TEST((replayed.digest().value() == drawn.digest().value()));
 }
 
+// --- Faults of the path between the hosts, whose streams wait for what is lost ---
+
+BOOST_AUTO_TEST_CASE(no_connect_gets_through_a_path_that_loses_all) {
+  WorldConfig config;
+  config.net.connect_timeout = 20s;
+  config.net.hosts[0].path.faults.loss = Chance::always();
+  World world(config);
+  BOOST_REQUIRE(world.configure(60s));
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    world.guest().connect({world.address("server", family), Port{19}}, app(AppKind::kSink, 0));
+  }
+  BOOST_TEST(all_flows_over(world, 10min));
+  for (uint32_t i = 0; i < world.guest().tcp().count(); ++i) {
+    const GuestFlowRecord& record = world.guest().tcp().record(i);
+    BOOST_TEST(!record.connected);
+    BOOST_TEST(record.received == 0u);
+    BOOST_TEST((record.ended - record.opened >= 20s));
+  }
+  expect_clean(world);
+  expect_no_leaks(world);
+}
+
+BOOST_AUTO_TEST_CASE(no_caller_of_the_hosts_gets_through_a_path_that_loses_all) {
+  WorldConfig config;
+  config.net.hosts[0].path.faults.loss = Chance::always();
+  config.net.connect_timeout = 20s;
+  Forward forward;
+  forward.host = {Ipv4Address{{192, 0, 2, 2}}, Port{8080}};
+  forward.guest_port = Port{80};
+  config.forwards.push_back(forward);
+  World world(config);
+  BOOST_REQUIRE(world.configure(60s));
+  world.guest().tcp().listen(Port{80}, app(AppKind::kEcho, 0));
+  const uint32_t caller =
+      world.apps().connect(world.net().host_of(world.address("server", Family::kIpv4)),
+                           forward.host, app(AppKind::kSource, 1000));
+  world.run_for(1min);
+  BOOST_TEST(world.apps().record(caller).failed);
+  BOOST_TEST((world.apps().record(caller).error == SocketError::kTimedOut));
+  BOOST_TEST(world.guest().tcp().count() == 0u);
+  expect_clean(world);
+}
+
+BOOST_AUTO_TEST_CASE(
+    a_path_that_begins_to_lose_all_stalls_its_streams_until_their_sender_gives_up) {
+  WorldConfig config;
+  config.net.hosts[0].path.rate_bps = 4'000'000;
+  World world(config);
+  BOOST_REQUIRE(world.configure(60s));
+  TcpGuest& guest = world.guest();
+  const IpAddress server = world.address("server", Family::kIpv4);
+  const uint32_t down = guest.connect({server, Port{19}}, app(AppKind::kSink, 0));
+  const uint32_t up = guest.connect({server, Port{9}}, app(AppKind::kSource, 1'000'000));
+  world.run_for(50ms);
+  PathSpec path = config.net.hosts[0].path;
+  path.faults.loss = Chance::always();
+  world.net().set_path(world.net().host_of(server), path);
+  world.run_for(2s);  // what was on its way came
+  const uint64_t came_up = world.apps().record(1).received;
+  world.run_for(1min);
+  BOOST_TEST(guest.tcp().record(down).connected);
+  BOOST_TEST(!guest.tcp().record(up).over());
+  BOOST_TEST(world.apps().record(1).received == came_up);
+  BOOST_TEST(came_up < 1'000'000u);
+
+  world.run_for(30min);
+  BOOST_TEST(guest.tcp().record(up).reset);
+  BOOST_TEST(!guest.tcp().record(up).eof);
+  BOOST_TEST(world.apps().record(1).received == came_up);
+  expect_clean(world);
+}
+
+BOOST_AUTO_TEST_CASE(the_more_a_path_loses_the_longer_its_streams_take) {
+  const auto seconds = [](uint64_t seed, uint32_t percent) {
+    WorldConfig config;
+    config.seed = seed;
+    config.net.hosts[0].path.rate_bps = 20'000'000;
+    config.net.hosts[0].path.faults.loss = Chance::percent(percent);
+    World world(config);
+    BOOST_REQUIRE(world.configure(60s));
+    transfer(world, Family::kIpv4, 10min);
+    expect_all_arrived(world);
+    Duration slowest{};
+    for (uint32_t i = 0; i < world.guest().tcp().count(); ++i) {
+      const GuestFlowRecord& record = world.guest().tcp().record(i);
+      slowest = std::max(slowest, record.ended - record.opened);
+    }
+    expect_clean(world);
+    expect_no_leaks(world);
+    return slowest;
+  };
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      const Duration little = seconds(seed, 10);
+      const Duration much = seconds(seed, 50);
+      BOOST_TEST((seconds(seed, 0) < little));
+      BOOST_TEST((2 * little < much));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_blackout_of_a_path_holds_its_streams_until_it_is_over) {
+  WorldConfig config;
+  config.net.hosts[0].path.faults.blackouts = {{Instant(0s), 10s}};
+  World world(config);
+  BOOST_REQUIRE(world.configure(500ms));
+  transfer(world, Family::kIpv4, 10min);
+  expect_all_arrived(world);
+  for (uint32_t i = 0; i < world.guest().tcp().count(); ++i) {
+    BOOST_TEST((world.guest().tcp().record(i).ended >= Instant(10s)));
+  }
+  expect_clean(world);
+  expect_no_leaks(world);
+}
+
+BOOST_AUTO_TEST_CASE(losses_of_what_is_sent_again_are_decisions_and_repeat) {
+  WorldConfig config;
+  config.seed = 17;
+  config.record_faults = true;
+  config.net.hosts[0].path.faults.loss = Chance::percent(50);
+  World drawn(config);
+  BOOST_REQUIRE(drawn.configure(60s));
+  transfer(drawn, Family::kIpv4, 10min);
+  constexpr uint32_t kPathAgainStream = 1u << 21;  // sim/README.md
+  uint32_t lost_again = 0;
+  for (const FaultDecision& decision : drawn.faults().decisions()) {
+    if (decision.stream >= kPathAgainStream) ++lost_again;
+  }
+  BOOST_TEST(lost_again > 10u);
+
+  config.given_faults = drawn.faults().decisions();
+  World replayed(config);
+  BOOST_REQUIRE(replayed.configure(60s));
+  transfer(replayed, Family::kIpv4, 10min);
+  BOOST_TEST((replayed.digest().value() == drawn.digest().value()));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace dashi
