@@ -34,8 +34,9 @@ until curl -s -o /dev/null http://127.0.0.1:8000/; do n=$((n + 1)); [ $n -lt 300
 "$dashi" run --allow-host-loopback=8000 -- sh -c '
   set -e
   [ "$(id -u)" = 0 ]
-  ping -c 1 -W 5 10.0.0.1 >/dev/null
-  curl -sSf -m 20 http://10.0.0.1:8000/rootless.sh | cmp - "$0"
+  gateway=$(ip -4 route show default | cut -d " " -f 3)
+  ping -c 1 -W 5 "$gateway" >/dev/null
+  curl -sSf -m 20 "http://$gateway:8000/rootless.sh" | cmp - "$0"
 ' "$here/rootless.sh"
 status=0
 "$dashi" run -- sh -c 'exit 9' || status=$?
@@ -50,7 +51,8 @@ done
 "$dashi" attach --pid $process --configure --allow-host-loopback=8000 >/dev/null &
 attached=$!
 n=0
-until nsenter --user --net --preserve-credentials --target $process curl -sf -m 5 http://10.0.0.1:8000/rootless.sh |
+until nsenter --user --net --preserve-credentials --target $process sh -c '
+    curl -sf -m 5 "http://$(ip -4 route show default | cut -d " " -f 3):8000/rootless.sh"' |
     cmp - "$here/rootless.sh" 2>/dev/null; do n=$((n + 1)); [ $n -lt 100 ]; sleep 0.1; done
 kill $process
 status=0

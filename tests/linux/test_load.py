@@ -14,7 +14,7 @@ need("ping", "dnsmasq")
 CLIENT = f"{sys.executable} {HERE}/clients.py"
 # Freed memory goes back at once, so that what grows is what is held.
 THRIFTY = {"ASAN_OPTIONS": "quarantine_size_mb=0:thread_local_quarantine_size_kb=0"}
-# core/flow/limits.hh: what design.md section 11 states.
+# The defaults of core/flow/limits.hh.
 BOUNDS = {"tcp": 8192, "tcp-time-wait": 16384, "udp": 2048, "echo": 256, "dns": 256}
 
 
