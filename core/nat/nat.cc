@@ -8,7 +8,7 @@
 namespace dashi {
 namespace {
 
-constexpr uint32_t kArchiveVersion = 2;
+constexpr uint32_t kArchiveVersion = 3;
 
 Secrets draw_secrets(Entropy& entropy) {
   Secrets secrets;

@@ -77,14 +77,20 @@ void audit(const Connection& c, const TcpConfig& config, const Limits& limits,
 
 void TcpProxy::audit(std::string& out) const {
   uint32_t connecting = 0;
+  uint32_t accepting = 0;
   for (uint32_t slot = room_.connections.next(0); slot != SlotBitmap::kNone;
        slot = room_.connections.next(slot + 1)) {
     const Connection& c = room_.connections[slot];
     connecting += c.opening == Opening::kConnecting ? 1 : 0;
+    accepting += c.opening == Opening::kSynSent ? 1 : 0;
     dashi::audit(c, room_.config, room_.context.limits,
                  {room_.ready.test(slot), room_.timers.of(slot)}, out);
   }
   if (connecting != connects_pending_) out += "tcp: connects pending are miscounted\n";
+  if (accepting != accepts_pending_) out += "tcp: accepts pending are miscounted\n";
+  if (accepting > room_.context.limits.tcp_accepts_pending) {
+    out += "tcp: accepts pending are beyond Limits\n";
+  }
 }
 
 }  // namespace dashi

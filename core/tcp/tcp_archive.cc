@@ -47,7 +47,8 @@ void archive(Archive& ar, Connection& c) {
 
 template <typename Archive>
 void TcpProxy::archive_tables(Archive& ar) {
-  ar(room_.challenge_acks, room_.resets, room_.link_blocked, connects_pending_, cursor_);
+  ar(room_.challenge_acks, room_.resets, room_.link_blocked, connects_pending_, cursor_,
+     accept_cursor_);
   time_wait_.archive(ar);
   failures_.archive(ar);
 }
@@ -76,8 +77,10 @@ void TcpProxy::save(ArchiveWriter& ar) const {
     ar(generation, used);
     if (!used) continue;
     TcpForward& f = self.forwards_[slot];
-    ar(f.host, f.guest, f.guest_port, f.retry_at);
+    bool acceptable = acceptable_.test(slot);
+    ar(f.host, f.guest, f.guest_port, acceptable);
   }
+  accept_retries_.save(ar);
 }
 
 bool TcpProxy::restore_forwards(ArchiveReader& ar) {
@@ -91,12 +94,14 @@ bool TcpProxy::restore_forwards(ArchiveReader& ar) {
     if (!used || !ar.ok()) continue;
     forwards_.emplace_at(slot, generation);
     TcpForward& f = forwards_[slot];
-    ar(f.host, f.guest, f.guest_port, f.retry_at);
+    bool acceptable = false;
+    ar(f.host, f.guest, f.guest_port, acceptable);
+    if (acceptable) acceptable_.set(slot);
     f.listener =
         room_.context.env.sockets.adopt_listener({FlowKind::kTcpForward, slot, generation});
     if (f.listener == nullptr) return false;
   }
-  return ar.ok();
+  return ar.ok() && accept_retries_.restore(ar);
 }
 
 // What the connections know of their timers must be what those say.
@@ -132,6 +137,7 @@ bool TcpProxy::restore(ArchiveReader& ar) {
     ar(ready, c);
     if (!ar.ok() || !c.held.restore(ar)) return false;
     if (ready) room_.ready.set(slot);
+    if (c.opening == Opening::kSynSent) ++accepts_pending_;
     if (!c.detached) index_.insert(c.key(), slot);
     if (c.reset_owed) continue;
     c.socket = c.local ? local_streams_.adopt(id) : room_.context.env.sockets.adopt_stream(id);

@@ -36,42 +36,59 @@ Result<Endpoint, SocketError> TcpProxy::add_forward(const Endpoint& host,
 Result<Done, SocketError> TcpProxy::remove_forward(const Endpoint& host) {
   for (uint32_t i = forwards_.next(0); i != SlotBitmap::kNone; i = forwards_.next(i + 1)) {
     if (forwards_[i].host != host) continue;
+    acceptable_.clear(i);
+    accept_retries_.clear(i);
     forwards_.erase(i);
     return Done{};
   }
   return SocketError::kAddressNotAvailable;
 }
 
-void TcpProxy::pull_forwards(Instant now) {
-  for (uint32_t i = forwards_.next(0); i != SlotBitmap::kNone; i = forwards_.next(i + 1)) {
-    if (forwards_[i].retry_at <= now) accept_all(now, i);
+// Peers the guest has not answered hold places in the table for as long as it is silent, and anybody can
+// be one: of them the table takes a few, so that the guest's own connections find room.
+bool TcpProxy::may_accept() const {
+  const Limits& limits = room_.context.limits;
+  const uint32_t share = std::max(limits.tcp_connections / 2, 1u);
+  return accepts_pending_ < std::min(limits.tcp_accepts_pending, share) &&
+         !room_.connections.full();
+}
+
+void TcpProxy::retry_accepts(Instant now) {
+  for (uint32_t slot = accept_retries_.pop_due(now); slot != Timers::kNone;
+       slot = accept_retries_.pop_due(now)) {
+    if (forwards_.contains(slot)) acceptable_.set(slot);
+  }
+  accept_waiting(now);
+}
+
+// Edges said there are peers: takes them until there are none or no room, the forwards in turn. The
+// host's backlog holds the others meanwhile.
+void TcpProxy::accept_waiting(Instant now) {
+  while (!acceptable_.empty() && may_accept()) {
+    uint32_t slot = acceptable_.next_set(accept_cursor_);
+    if (slot == SlotBitmap::kNone) slot = acceptable_.next_set(0);
+    accept_cursor_ = slot + 1;
+    accept_next(now, slot);
   }
 }
 
-// An edge said there are connections: takes them until there are none.
-void TcpProxy::accept_all(Instant now, uint32_t forward_slot) {
+void TcpProxy::accept_next(Instant now, uint32_t forward_slot) {
   TcpForward& forward = forwards_[forward_slot];
-  const bool again = forward.retry_at != kNever;
-  forward.retry_at = kNever;
+  accept_retries_.clear(forward_slot);
   const Limits& limits = room_.context.limits;
-  while (true) {
-    const uint32_t slot =
-        room_.connections.emplace(FlowId{}, Endpoint{}, Endpoint{}, room_.config, room_.pool,
-                                  limits.tcp_uplink_bytes_each, limits.tcp_reassembly_gaps);
-    if (slot == SlotBitmap::kNone) {  // the host's backlog holds them meanwhile
-      if (!again) room_.context.counters.increment(Counter::kTcpLimit);
-      forward.retry_at = now + kAcceptRetry;
-      return;
-    }
-    const FlowId id{FlowKind::kTcp, slot, room_.connections.generation(slot)};
-    auto result = forward.listener->accept(id);
-    if (!result) {
-      room_.connections.erase(slot);
-      if (result.error() != SocketError::kWouldBlock) forward.retry_at = now + kAcceptRetry;
-      return;
-    }
+  const uint32_t slot =
+      room_.connections.emplace(FlowId{}, Endpoint{}, Endpoint{}, room_.config, room_.pool,
+                                limits.tcp_uplink_bytes_each, limits.tcp_reassembly_gaps);
+  const FlowId id{FlowKind::kTcp, slot, room_.connections.generation(slot)};
+  auto result = forward.listener->accept(id);
+  if (result) {
     accepted(now, forward, slot, std::move(*result));
+    return;
   }
+  room_.connections.erase(slot);
+  acceptable_.clear(forward_slot);
+  if (result.error() == SocketError::kWouldBlock) return;
+  accept_retries_.arm(forward_slot, now + kAcceptRetry);
 }
 
 void TcpProxy::accepted(Instant now, const TcpForward& forward, uint32_t slot, Accepted accepted) {
@@ -103,6 +120,7 @@ void TcpProxy::accepted(Instant now, const TcpForward& forward, uint32_t slot, A
   room_.context.counters.increment(Counter::kTcpAccepted);
   room_.trace(TraceEvent::Kind::kFlowOpened, c, 1, 0, 0);
   host_accepted(room_, now, c);
+  ++accepts_pending_;
   room_.trace_state(c);
   room_.arm(c);
 }

@@ -87,6 +87,7 @@ void TcpProxy::enter_time_wait(Instant now, const Connection& c) {
 void TcpProxy::remove(uint32_t slot) {
   Connection& c = room_.connections[slot];
   if (c.opening == Opening::kConnecting && connects_pending_ > 0) --connects_pending_;
+  if (c.opening == Opening::kSynSent) --accepts_pending_;
   if (!c.detached) index_.erase(c.key());
   room_.trace(TraceEvent::Kind::kFlowClosed, c, static_cast<uint32_t>(state_of(c)), 0, 0);
   room_.context.counters.increment(Counter::kTcpClosed);

@@ -23,7 +23,9 @@ TcpProxy::TcpProxy(const TcpConfig& config, FlowContext& context, const AddressP
       time_wait_(context.limits.tcp_time_wait),
       failure_index_(context.limits.tcp_failures_remembered, index_key),
       failures_(context.limits.tcp_failures_remembered),
-      forwards_(context.limits.tcp_forwards) {}
+      forwards_(context.limits.tcp_forwards),
+      acceptable_(context.limits.tcp_forwards),
+      accept_retries_(context.limits.tcp_forwards) {}
 
 namespace {
 
@@ -150,7 +152,10 @@ void TcpProxy::finish_batch(Instant now) {
 
 void TcpProxy::handle_socket(Instant now, const SocketEvent& event) {
   if (event.id.kind == FlowKind::kTcpForward) {
-    if (forwards_.contains(event.id.slot, event.id.generation)) accept_all(now, event.id.slot);
+    if (!forwards_.contains(event.id.slot, event.id.generation)) return;
+    acceptable_.set(event.id.slot);
+    accept_waiting(now);
+    if (acceptable_.test(event.id.slot)) room_.context.counters.increment(Counter::kTcpLimit);
     return;
   }
   const uint32_t slot = event.id.slot;
@@ -249,7 +254,7 @@ void TcpProxy::handle_timers(Instant now) {
     failure_index_.erase(failures_[slot].key);
     failures_.erase(slot);
   }
-  pull_forwards(now);
+  retry_accepts(now);
 }
 
 // One turn of a connection that has work: data, then the ACK that no data carried.
@@ -280,16 +285,14 @@ void TcpProxy::flush(Instant now) {
     room_.ready.clear(slot);
     settle(now, slot, visit(now, room_.connections[slot]));
   }
+  accept_waiting(now);  // those that had to wait, if there is room by now
 }
 
 Instant TcpProxy::next_deadline() const {
   if (!room_.ready.empty() && !room_.link_blocked) return Instant::min();
-  Instant next = std::min({room_.timers.next(), room_.delayed_acks.next(),
-                           time_wait_.next_deadline(), failures_.next_deadline()});
-  for (uint32_t i = forwards_.next(0); i != SlotBitmap::kNone; i = forwards_.next(i + 1)) {
-    next = std::min(next, forwards_[i].retry_at);
-  }
-  return next;
+  if (!acceptable_.empty() && may_accept()) return Instant::min();
+  return std::min({room_.timers.next(), room_.delayed_acks.next(), time_wait_.next_deadline(),
+                   failures_.next_deadline(), accept_retries_.next()});
 }
 
 }  // namespace dashi

@@ -36,7 +36,6 @@ struct TcpForward {
   Endpoint host;
   std::optional<IpAddress> guest;  // absent: the address of the host's family the guest uses
   Port guest_port;
-  Instant retry_at = kNever;  // armed iff accepting ran into a limit of the host
 };
 
 class TcpProxy {
@@ -88,10 +87,12 @@ class TcpProxy {
   void finish_if_done(Instant now, uint32_t slot);
   void enter_time_wait(Instant now, const Connection& c);
   void remove(uint32_t slot);
-  void accept_all(Instant now, uint32_t forward);
+  bool may_accept() const;
+  void accept_waiting(Instant now);
+  void accept_next(Instant now, uint32_t forward);
   void accepted(Instant now, const TcpForward& forward, uint32_t slot, Accepted accepted);
   std::optional<Endpoint> source_for(const Endpoint& peer, const Endpoint& guest) const;
-  void pull_forwards(Instant now);
+  void retry_accepts(Instant now);
   bool restore_forwards(ArchiveReader& ar);
   bool restore_timers(ArchiveReader& ar);
   template <typename Archive>
@@ -108,6 +109,10 @@ class TcpProxy {
   FlowIndex<FlowKey> failure_index_;
   ExpiringTable<ConnectFailure> failures_;
   SlotMap<TcpForward> forwards_;
+  SlotBitmap acceptable_;          // forwards that may have peers to accept: an edge said so
+  Timers accept_retries_;          // by forward: the host had no descriptor or memory for a peer
+  uint32_t accept_cursor_ = 0;     // the forward whose turn to accept is next
+  uint32_t accepts_pending_ = 0;   // connections in Opening::kSynSent
   uint32_t connects_pending_ = 0;  // connections in Opening::kConnecting
   uint32_t cursor_ = 0;            // where flush begins its round
 };

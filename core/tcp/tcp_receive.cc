@@ -44,7 +44,11 @@ Fate TcpProxy::receive(Instant now, Connection& c, const Packet& packet) {
     room_.context.drop(DropReason::kTcpNoConnection, packet.frame);
     return Fate::kLives;
   }
-  if (c.opening == Opening::kSynSent) return receive_in_syn_sent(room_, now, c, packet);
+  if (c.opening == Opening::kSynSent) {
+    const Fate fate = receive_in_syn_sent(room_, now, c, packet);
+    if (c.opening != Opening::kSynSent) --accepts_pending_;
+    return fate;
+  }
   if (c.opening == Opening::kConnecting) {
     const bool aborted = segment.rst() && (SeqNum(segment.sequence) == c.irs + 1 ||
                                            SeqNum(segment.sequence) == c.irs);

@@ -85,6 +85,36 @@ BOOST_AUTO_TEST_CASE(a_connect_beyond_those_pending_is_refused) {
   expect_no_leaks(world);
 }
 
+BOOST_AUTO_TEST_CASE(peers_beyond_those_the_guest_may_leave_unanswered_wait_in_the_backlog) {
+  WorldConfig config;
+  config.nat.limits.tcp_accepts_pending = 3;
+  Forward forward;
+  forward.host = {Ipv4Address{{192, 0, 2, 2}}, Port{8080}};
+  forward.guest = Ipv4Address{{10, 0, 0, 77}};  // the guest is another, and says nothing
+  forward.guest_port = Port{80};
+  config.forwards.push_back(forward);
+  World world(config);
+  BOOST_REQUIRE(world.configure(10s));
+  for (uint32_t i = 0; i < 5; ++i) {
+    world.apps().connect(1, world.forwarded()[0], app(AppKind::kSink, 0));
+  }
+  world.run_for(10s);
+  BOOST_TEST(world.nat().flow_counts().tcp == 3u);
+  BOOST_TEST(world.nat().counters()[Counter::kTcpAccepted] == 3u);
+  BOOST_TEST(world.nat().counters()[Counter::kTcpLimit] >= 1u);
+  world.save_restore_nat();
+  const uint32_t own = world.guest().connect(server(world, 19), app(AppKind::kSink, 0));
+  world.run_for(10s);
+  BOOST_TEST(world.guest().tcp().record(own).received == 100'000u);
+  BOOST_TEST(world.nat().counters()[Counter::kTcpAccepted] == 3u);
+  world.run_for(60s);  // the first are given up
+  BOOST_TEST(world.nat().counters()[Counter::kTcpAccepted] == 5u);
+  world.run_for(80s);
+  BOOST_TEST(world.nat().flow_counts().tcp == 0u);
+  expect_clean(world);
+  expect_no_leaks(world);
+}
+
 BOOST_AUTO_TEST_CASE(time_wait_beyond_its_table_gives_way_and_is_counted) {
   WorldConfig config;
   config.nat.limits.tcp_time_wait = 3;

@@ -271,6 +271,100 @@ BOOST_AUTO_TEST_CASE(leads_to_the_ipv6_address_that_the_guest_uses_or_the_one_gi
   BOOST_TEST((hear_syn(named).packet.ip_header.destination == address("fd00:da51::5")));
 }
 
+// Peers that the guest does not answer, one after the other, from port 50000 on.
+void peers_come(TcpBench& bench, uint16_t count) {
+  for (uint16_t i = 0; i < count; ++i) {
+    peer_connects(bench, "203.0.113.9", static_cast<uint16_t>(50000 + i));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(takes_no_more_peers_than_may_wait_for_the_guest) {
+  Config config = quiet_config();
+  config.limits.tcp_accepts_pending = 2;
+  TcpBench bench(config);
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  const std::deque<Endpoint>& backlog = bench.sockets.listeners.front().pending;
+  peers_come(bench, 7);
+  BOOST_TEST(bench.nat().flow_counts().tcp == 2u);
+  BOOST_TEST(backlog.size() == 5u);
+  BOOST_TEST(bench.count(Counter::kTcpLimit) > 0u);
+  BOOST_TEST((bench.nat().next_deadline().value_or(kNever) > bench.now));  // no polling
+  bench.save_and_restore();
+  BOOST_TEST((bench.nat().next_deadline().value_or(kNever) > bench.now));
+
+  // Each way out of it lets the next one in, without another event.
+  hear_syn(bench);  // 50000
+  answer_syn(bench, 1000);
+  BOOST_TEST(backlog.size() == 4u);
+  hear_syn(bench);  // 50001
+  bench.send(kTcpRst | kTcpAck, 0, bench.isn + 1, 0, {});
+  BOOST_TEST(backlog.size() == 3u);
+  bench.host_resets(bench.sockets.streams.at(2));
+  BOOST_TEST(backlog.size() == 2u);
+  bench.link.frames.clear();
+  bench.advance(76s);
+  BOOST_TEST(backlog.size() == 0u);
+  BOOST_TEST(bench.nat().flow_counts().tcp == 3u);
+  BOOST_TEST(bench.nat().audit() == "");
+}
+
+BOOST_AUTO_TEST_CASE(takes_the_peers_that_wait_when_the_link_restarts) {
+  Config config = quiet_config();
+  config.limits.tcp_accepts_pending = 2;
+  TcpBench bench(config);
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  peers_come(bench, 3);
+  bench.link.frames.clear();
+  bench.nat().restart_link(bench.now);
+  BOOST_TEST(bench.nat().flow_counts().tcp == 0u);
+  bench.turn();
+  BOOST_TEST(bench.nat().flow_counts().tcp == 1u);
+  BOOST_TEST(bench.sockets.listeners.front().pending.empty());
+}
+
+BOOST_AUTO_TEST_CASE(leaves_half_of_the_table_to_the_guest_whatever_the_bound) {
+  Config config = quiet_config();
+  config.limits.tcp_connections = 4;
+  TcpBench bench(config);
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  peers_come(bench, 9);
+  BOOST_TEST(bench.nat().flow_counts().tcp == 2u);
+  bench.link.frames.clear();
+  bench.guest_port = 44000;
+  bench.establish();
+  bench.guest_port = 44001;
+  bench.establish();
+  BOOST_TEST(bench.nat().flow_counts().tcp == 4u);
+  BOOST_TEST((bench.nat().next_deadline().value_or(kNever) > bench.now));
+}
+
+BOOST_AUTO_TEST_CASE(lets_forwards_take_turns_when_peers_of_both_wait) {
+  Config config = quiet_config();
+  config.limits.tcp_accepts_pending = 1;
+  TcpBench bench(config);
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8081, 7778)).ok());
+  peers_come(bench, 4);
+  ListenerState& other = bench.sockets.listeners.back();
+  for (uint16_t port = 60000; port < 60002; ++port) {
+    other.pending.push_back({address("203.0.113.9"), {port}});
+  }
+  bench.event({other.id, SocketEvent::Kind::kAcceptable, {}});
+  BOOST_TEST(other.pending.size() == 2u);
+  constexpr std::array<uint16_t, 6> kTurns{50000, 60000, 50001, 60001, 50002, 50003};
+  for (const uint16_t expected : kTurns) {
+    BOOST_TEST(hear_syn(bench).packet.source_port.number == expected);
+    bench.send(kTcpRst | kTcpAck, 0, bench.isn + 1, 0, {});
+  }
+  // Of a forward that is gone nobody is taken.
+  peers_come(bench, 2);
+  hear_syn(bench);
+  const Endpoint first = bench.sockets.listeners.front().local;
+  BOOST_TEST(bench.nat().remove_forward(bench.now, ForwardProtocol::kTcp, first).ok());
+  bench.send(kTcpRst | kTcpAck, 0, bench.isn + 1, 0, {});
+  bench.expect_nothing();
+}
+
 BOOST_AUTO_TEST_CASE(bounds_the_number_of_forwards) {
   Config config = quiet_config();
   config.limits.tcp_forwards = 2;
