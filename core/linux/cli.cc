@@ -71,7 +71,7 @@ void add_common(CLI::App& app, Settings& settings, Words& words) {
   group(app.add_option("-p", words.forwards,
                        "Forward a host port: tcp|udp:[ADDR:]HOSTPORT[-END]:GUESTPORT;\n"
                        "ADDR is 127.0.0.1 and [::1] unless given; HOSTPORT 0 picks one\n"
-                       "and prints it; may be repeated")
+                       "and prints it; may be repeated, up to 512 ports (1024 with ADDR)")
             ->option_text("SPEC")
             ->allow_extra_args(false),
         reach);

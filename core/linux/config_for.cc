@@ -60,13 +60,14 @@ Result<Topology, SystemError> choose_topology(const Settings& settings,
 
 }  // namespace
 
-Limits scaled(const Limits& limits, uint32_t descriptors) {
+Limits scaled(const Limits& limits, uint32_t descriptors, size_t listeners) {
   Limits out = limits;
   const std::array<uint32_t*, 5> backed = {&out.tcp_connections, &out.udp_endpoints, &out.echo_ids,
                                            &out.dns_queries, &out.dns_tcp_connections};
-  uint64_t wanted = out.tcp_forwards + out.udp_forwards;
+  uint64_t wanted = 0;
   for (const uint32_t* limit : backed) wanted += *limit;
-  const uint64_t usable = uint64_t{descriptors} * 8 / 10;
+  const uint64_t usable = uint64_t{descriptors} * 8 / 10 -
+                          std::min<uint64_t>(listeners, uint64_t{descriptors} * 8 / 10);
   if (wanted <= usable) return out;
   for (uint32_t* limit : backed) {
     *limit = std::max<uint32_t>(1, static_cast<uint32_t>(*limit * usable / wanted));
@@ -95,7 +96,7 @@ Result<HostConfig, SystemError> config_for(const Settings& settings, const Resol
   if (!topology.ok()) return topology.error();
   Config& config = out.config;
   config.topology = topology.value();
-  config.limits = scaled(config.limits, descriptors);
+  config.limits = scaled(config.limits, descriptors, plan_forwards(settings, config).size());
   config.policy = settings.policy;
   config.udp.filter = settings.udp_filter;
   config.dns.resolvers = settings.resolvers.empty() ? host.resolvers : settings.resolvers;

@@ -20,8 +20,8 @@ struct HostConfig {
 Result<HostConfig, SystemError> config_for(const Settings& settings, const ResolvConf& host,
                                            uint32_t descriptors);
 
-// Limits whose sockets fit in 80 % of `descriptors`, in the proportions of `limits`.
-Limits scaled(const Limits& limits, uint32_t descriptors);
+// Limits whose sockets fit in 80 % of `descriptors` beside those of forwards, in the proportions of `limits`.
+Limits scaled(const Limits& limits, uint32_t descriptors, size_t listeners);
 
 // As far as this process may raise its descriptor limit, and doing so.
 uint32_t descriptor_limit();

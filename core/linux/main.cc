@@ -14,6 +14,7 @@
 #include "core/linux/driver.hh"
 #include "core/linux/log.hh"
 #include "core/linux/netns.hh"
+#include "core/linux/open_forwards.hh"
 #include "core/linux/os_entropy.hh"
 #include "core/linux/privileges.hh"
 #include "core/linux/tail_trace.hh"
@@ -68,25 +69,13 @@ Result<GuestSide, SystemError> make_guest_side(const Settings& settings, const C
 }
 
 Outcome add_forwards(Nat& nat, const Settings& settings, const Config& config) {
-  Port last;
-  for (PlannedForward planned : plan_forwards(settings, config)) {
-    const char* protocol = planned.forward.protocol == ForwardProtocol::kTcp ? "tcp" : "udp";
-    if (planned.same_port_as_last) planned.forward.host.port = last;
-    const bool chooses = planned.forward.host.port.number == 0 || planned.same_port_as_last;
-    const auto made = nat.add_forward(clock_now(), planned.forward);
-    if (!made.ok()) {
-      const bool no_such_address = made.error() == SocketError::kAddressNotAvailable ||
-                                   made.error() == SocketError::kNetworkUnreachable;
-      if (planned.optional && no_such_address) continue;
-      return SystemError{std::string("cannot forward ") + protocol + ":" +
-                             to_string(planned.forward.host) + ": " + message_of(made.error()),
-                         0};
-    }
-    last = made->port;
-    if (chooses) {
-      std::printf("%s:%s:%u\n", protocol, to_string(*made).c_str(),
-                  unsigned{planned.forward.guest_port.number});
-    }
+  const auto opened =
+      open_forwards(clock_now(), nat, config.limits, plan_forwards(settings, config));
+  if (!opened.ok()) return opened.error();
+  for (const OpenedForward& forward : opened.value()) {
+    if (!forward.chosen) continue;
+    std::printf("%s:%s:%u\n", forward.protocol == ForwardProtocol::kTcp ? "tcp" : "udp",
+                to_string(forward.host).c_str(), unsigned{forward.guest_port.number});
   }
   std::fflush(stdout);
   return Done{};

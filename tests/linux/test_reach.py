@@ -24,7 +24,7 @@ def forwarding(lab: Lab) -> Iterator[Dashi]:
     with lab.attached("-p", "tcp:8000-8005:7000", "-p", "udp:8004:7004",
                       "-p", f"tcp:{ALL4}:9000-9003:7000", "-p", f"tcp:{ALL6}:9000-9003:7000",
                       "-p", f"udp:{ALL4}:9004:7004", "-p", f"udp:{ALL6}:9004:7004",
-                      "-p", "tcp:0:7003", guest="server") as dashi:
+                      "-p", "tcp:0:7003", "-p", "tcp:18000-18100:6900", guest="server") as dashi:
         yield dashi
     guest.stop()
 
@@ -39,6 +39,11 @@ def test_a_port_of_the_hosts_loopback_leads_to_the_guest(lab: Lab, forwarding: D
     lab.run("host", f"{CLIENT} they_close_first {address} 8001")
     lab.run("host", f"{CLIENT} is_reset {address} 8005")
     lab.run("host", f"{CLIENT} udp {address} 8004")
+
+
+@LOOPBACK
+def test_a_range_of_many_ports_leads_to_as_many_of_the_guest(lab: Lab, forwarding: Dashi, address: str) -> None:
+    lab.run("host", f"{CLIENT} we_close_first {address} 18100")
 
 
 @WORLD
