@@ -17,6 +17,7 @@ constexpr const char* kVersion = "dashi 0.1.0";
 struct Words {
   std::vector<std::string> forwards;
   std::vector<std::string> resolvers;
+  std::optional<std::string> hostname;
   std::string net;
   std::string net6;
   bool no_ipv6 = false;
@@ -67,6 +68,9 @@ void add_common(CLI::App& app, Settings& settings, Words& words) {
             ->option_text("ADDR")
             ->allow_extra_args(false),
         network);
+  group(app.add_option("--hostname", words.hostname, "Name the guest is given by DHCP (none)")
+            ->type_name("NAME"),
+        network);
   const char* reach = "What may be reached";
   group(app.add_option("-p", words.forwards,
                        "Forward a host port: tcp|udp:[ADDR:]HOSTPORT[-END]:GUESTPORT;\n"
@@ -102,6 +106,13 @@ void add_interface(CLI::App& app, Settings& settings, const char* configure_help
   app.add_flag("--configure", settings.configure, configure_help)->group("The guest's network");
 }
 
+std::string parse_hostname(const std::string& text) {
+  GatewayConfig gateway;
+  gateway.hostname = text;
+  if (text.empty() || !validate(gateway).ok()) refuse("--hostname " + text + ": not a host's name");
+  return text;
+}
+
 Endpoint parse_resolver(const std::string& text) {
   const auto address = parse_ip(text);
   const auto endpoint = address ? Endpoint{*address, {53}} : parse_endpoint(text);
@@ -132,6 +143,7 @@ void fill_network(const Words& words, Settings& out) {
   const auto valid = validate(topology);
   if (!valid.ok()) refuse(message_of(valid.error()));
   for (const std::string& text : words.resolvers) out.resolvers.push_back(parse_resolver(text));
+  if (words.hostname) out.hostname = parse_hostname(*words.hostname);
 }
 
 void fill_reach(const Words& words, Settings& out) {

@@ -100,11 +100,15 @@ Result<HostConfig, SystemError> config_for(const Settings& settings, const Resol
   config.policy = settings.policy;
   config.udp.filter = settings.udp_filter;
   config.dns.resolvers = settings.resolvers.empty() ? host.resolvers : settings.resolvers;
+  config.gateway.hostname = settings.hostname;
   config.gateway.search = host.search;
+  // Clients that know no search list (option 119) ask for the domain (15): its first name.
+  if (!host.search.empty()) config.gateway.domain = host.search.front();
   config.gateway.host_has_ipv6_route = host_has_ipv6_default_route();
   const auto valid = validate(config.gateway);
   if (!valid.ok()) {
     config.gateway.search.clear();
+    config.gateway.domain.clear();
     out.notes.push_back(std::string("the host's search list is left out: ") +
                         message_of(valid.error()));
   }

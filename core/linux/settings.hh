@@ -36,6 +36,7 @@ struct Settings {
   std::optional<Ipv6Prefix> net6;
   bool ipv6 = true;
   std::vector<Endpoint> resolvers;  // empty: the host's
+  std::string hostname;             // empty: none is given
   std::vector<ForwardSpec> forwards;
   AddressPolicyConfig policy;
   UdpFilter udp_filter = UdpFilter::kAddressDependent;

@@ -41,10 +41,11 @@ def test_udhcpc_gets_address_route_and_names(lab: Lab) -> None:
     act = script(lab, "udhcpc.sh", f"""
 [ "$1" = bound ] || exit 0
 ip addr add $ip/$mask dev $interface && ip route add default via $router
-echo "$ip $mask $router $dns $search $lease $mtu" > {said}""")
-    with plain_guest(lab, "dhcp1"):
-        lab.run("dhcp1", f"udhcpc -f -q -n -t 5 -T 1 -i {DEVICE} -s {act} -O search -O mtu")
-        assert said.read_text().split() == [GUEST4, "24", GATEWAY4, GATEWAY4, "example.test", "86400", "1500"]
+echo "$ip $mask $router $dns $search $lease $mtu $domain $hostname" > {said}""")
+    with plain_guest(lab, "dhcp1", "--hostname", "guest7"):
+        lab.run("dhcp1", f"udhcpc -f -q -n -t 5 -T 1 -i {DEVICE} -s {act} -O search -O mtu -O domain -O hostname")
+        assert said.read_text().split() == [
+            GUEST4, "24", GATEWAY4, GATEWAY4, "example.test", "86400", "1500", "example.test", "guest7"]
         assert "1 received" in lab.run("dhcp1", f"ping -c 1 -W 5 {NET4}")
 
 

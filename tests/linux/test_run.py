@@ -149,6 +149,7 @@ def test_the_command_is_told_when_all_is_ready(lab: Lab) -> None:
     ["run", "--ready-fd", "99", "true"], ["run", "--ready-fd", "-1", "true"], ["run", "--ready-fd", "x", "true"],
     ["run", "--ifname", "", "true"], ["run", "--ifname", "tap%d", "true"], ["run", "--ifname", "a/b", "true"],
     ["run", "--ifname", "sixteencharacter", "true"], ["run", "--pcap", "", "true"],
+    ["run", "--hostname", "", "true"], ["run", "--hostname", "a..b", "true"],
     ["run", "--dns", "192.0.2.1:0", "true"], ["run", "--dns", "0.0.0.0", "true"], ["run", "--dns", "ff02::1", "true"],
     ["run", "--no-ipv6", "--net6", "fd01::/64", "true"], ["run", "--no-ipv6", "-p", "tcp:[::1]:80:80", "true"],
     ["run", "--net", "10.1.0.0/24", "--net", "10.2.0.0/24", "true"], ["run", "-p", "tcp:[::1%lo]:80:80", "true"],
