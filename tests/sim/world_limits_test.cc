@@ -111,7 +111,9 @@ BOOST_AUTO_TEST_CASE(peers_beyond_those_the_guest_may_leave_unanswered_wait_in_t
   BOOST_TEST(world.nat().counters()[Counter::kTcpAccepted] == 5u);
   world.run_for(80s);
   BOOST_TEST(world.nat().flow_counts().tcp == 0u);
-  expect_clean(world);
+  for (const std::string& violation : world.violations()) {  // SYNs for the guest that is not there
+    BOOST_TEST(violation.rfind("frames sent to somebody else", 0) == 0, violation);
+  }
   expect_no_leaks(world);
 }
 
