@@ -12,6 +12,7 @@ from lab import Lab, inside
 
 BOOT = 120  # seconds: an emulated processor on a busy machine
 COMMAND = 60
+NUDGE = 10
 
 
 class Guest:
@@ -36,12 +37,24 @@ class Guest:
         heard = ""
         while not re.search(pattern, heard):
             left = deadline - time.monotonic()
-            ready, _, _ = select.select([self.popen.stdout], [], [], max(0, left))
+            ready, _, _ = select.select([self.popen.stdout], [], [], min(NUDGE, max(0, left)))
+            if not ready and left > NUDGE:
+                self._nudge()
+                continue
             chunk = os.read(self.popen.stdout.fileno(), 65536) if ready else b""
             self.said += chunk.decode(errors="replace")
             heard += chunk.decode(errors="replace")
             assert chunk, f"the guest never said {pattern!r}:\n{self.said[-3000:]}"
         return heard
+
+    def _nudge(self) -> None:
+        """An empty line: the emulated console may sit on input until more of it comes."""
+        assert self.popen.stdin is not None
+        try:
+            self.popen.stdin.write(b"\n")
+            self.popen.stdin.flush()
+        except BrokenPipeError:
+            pass  # what is read next says that it is gone
 
     def run(self, command: str, check: bool = True) -> str:
         """The output of a shell command in the guest."""
