@@ -2,6 +2,7 @@
 
 #include "core/wire/ethernet.hh"
 #include "core/wire/packet.hh"
+#include "pcap/capture_hooks.hh"
 #include "python/engine.hh"
 
 namespace dashi::python {
@@ -24,11 +25,7 @@ Env WorldCapture::wrap(const Env& env) {
   return capture_->env();
 }
 
-DriverHooks WorldCapture::hooks() {
-  return {[this](Instant now) { capture_->advance(now); },
-          [this](std::span<const GuestFrame> frames) { capture_->from_guest(frames); },
-          [this](std::span<const SocketEvent> events) { capture_->from_host(events); }};
-}
+DriverHooks WorldCapture::hooks() { return hooks_for(capture_); }
 
 void WorldCapture::add_wan_packet(Instant at, bool inward, Bytes packet) {
   if (packet.empty()) return;

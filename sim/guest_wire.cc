@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/guest_bytes.hh"
+
 namespace dashi::guest {
 
 namespace {
@@ -10,20 +12,6 @@ constexpr size_t kEthernet = 14;
 constexpr size_t kUdpHeader = 8;
 constexpr size_t kTcpHeader = 20;
 
-uint16_t get16(Bytes from, size_t at) {
-  return static_cast<uint16_t>(from[at] << 8 | from[at + 1]);
-}
-uint32_t get32(Bytes from, size_t at) {
-  return static_cast<uint32_t>(get16(from, at)) << 16 | get16(from, at + 2);
-}
-void put16(std::vector<uint8_t>& to, uint16_t value) {
-  to.push_back(static_cast<uint8_t>(value >> 8));
-  to.push_back(static_cast<uint8_t>(value));
-}
-void put32(std::vector<uint8_t>& to, uint32_t value) {
-  put16(to, static_cast<uint16_t>(value >> 16));
-  put16(to, static_cast<uint16_t>(value));
-}
 void put_bytes(std::vector<uint8_t>& to, Bytes bytes) {
   to.insert(to.end(), bytes.begin(), bytes.end());
 }

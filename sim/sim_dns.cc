@@ -2,9 +2,14 @@
 
 #include <cctype>
 
+#include "sim/guest_bytes.hh"
+
 namespace dashi {
 
 namespace {
+
+using guest::get16;
+using guest::put16;
 
 constexpr uint16_t kTypeA = 1;
 constexpr uint16_t kTypeTxt = 16;
@@ -12,15 +17,6 @@ constexpr uint16_t kTypeAaaa = 28;
 constexpr uint16_t kTypeOpt = 41;
 constexpr size_t kHeader = 12;
 constexpr uint32_t kTtl = 300;  // seconds
-
-void put16(std::vector<uint8_t>& to, uint16_t value) {
-  to.push_back(static_cast<uint8_t>(value >> 8));
-  to.push_back(static_cast<uint8_t>(value));
-}
-
-uint16_t get16(Bytes from, size_t at) {
-  return static_cast<uint16_t>(from[at] << 8 | from[at + 1]);
-}
 
 // Reads a name at `at`, moving it past the name; compression pointers are followed once each.
 std::optional<std::string> read_name(Bytes message, size_t& at) {

@@ -7,7 +7,7 @@
 #include <sstream>
 #include <string_view>
 
-#include "pcap/write/capture.hh"
+#include "pcap/capture_hooks.hh"
 #include "pcap/write/file_sink.hh"
 #include "sim/script/parser.hh"
 #include "sim/script/runner.hh"
@@ -94,9 +94,7 @@ std::string capture_of(const script::Script& script, Family family, const fs::pa
           capture.emplace(writer, env);
           return capture->env();
         },
-        {[&](Instant now) { capture->advance(now); },
-         [&](std::span<const GuestFrame> frames) { capture->from_guest(frames); },
-         [&](std::span<const SocketEvent> events) { capture->from_host(events); }});
+        hooks_for(capture));
   };
   script::run(script, options);
   capture->flush();

@@ -122,7 +122,6 @@ PacketSpec Conversation::live(const PacketSpec& line) {
   const uint32_t base = flow.nat_base.value_or(0);
   if (auto* icmp = std::get_if<IcmpSpec>(&packet.transport); icmp != nullptr && icmp->about) {
     icmp->about->begin += base;
-    icmp->about->end += base;
     icmp->about->flags = kAck;
   }
   auto* tcp = std::get_if<TcpSpec>(&packet.transport);
@@ -145,7 +144,6 @@ SeenPacket Conversation::scripted(SeenPacket seen) const {
   if (flow == nullptr || tcp == nullptr) return seen;
   const uint32_t base = flow->nat_base.value_or(0);
   tcp->begin -= base;
-  tcp->end -= base;
   for (TcpOption& option : tcp->options) {
     if (option.kind == TcpOption::Kind::kTimestamps) option.value -= flow->time_base.value_or(0);
   }

@@ -23,7 +23,6 @@ class Conversation {
   // A guest's packet line with live numbers and ends.
   PacketSpec live(const PacketSpec& line);
   // What the NAT's packet line says against what came; empty: they agree. Learns from SYNs.
-  // `continued`: the bytes before seen's were checked already, and only the rest is due.
   std::string compare(const PacketSpec& line, SeenPacket seen);
   // `seen` in the script's numbers, for people and for compare.
   SeenPacket scripted(SeenPacket seen) const;

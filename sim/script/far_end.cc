@@ -7,9 +7,7 @@ namespace {
 
 using Kind = CallResult::Kind;
 
-CallResult returned(int64_t value) { return {Kind::kReturned, value, {}, {}}; }
-CallResult failed(const char* error) { return {Kind::kReturned, -1, error, {}}; }
-CallResult not_served(std::string why) { return {Kind::kNotServed, 0, {}, std::move(why)}; }
+constexpr int64_t kWriteMax = int64_t{64} << 20;
 
 const char* name_of(SocketError error) {
   switch (error) {
@@ -58,31 +56,34 @@ bool holds_word(const Value& value, const char* word) {
 }
 
 const FarEnd::Served FarEnd::kServed[] = {
-    {"socket", &FarEnd::socket},
-    {"bind", &FarEnd::bind},
-    {"listen", &FarEnd::listen},
-    {"accept", &FarEnd::accept},
-    {"accept4", &FarEnd::accept},
-    {"connect", &FarEnd::connect},
-    {"read", &FarEnd::read},
-    {"recv", &FarEnd::read},
-    {"recvfrom", &FarEnd::read},
-    {"write", &FarEnd::write},
-    {"send", &FarEnd::write},
-    {"sendto", &FarEnd::write},
-    {"shutdown", &FarEnd::shutdown},
-    {"close", &FarEnd::close},
-    {"setsockopt", &FarEnd::setsockopt},
-    {"getsockopt", &FarEnd::getsockopt},
-    {"fcntl", &FarEnd::fcntl},
-    {"poll", &FarEnd::poll},
+    {"socket", &FarEnd::socket, 3},
+    {"bind", &FarEnd::bind, 3},
+    {"listen", &FarEnd::listen, 2},
+    {"accept", &FarEnd::accept, 3},
+    {"accept4", &FarEnd::accept, 4},
+    {"connect", &FarEnd::connect, 3},
+    {"read", &FarEnd::read, 3},
+    {"recv", &FarEnd::read, 4},
+    {"recvfrom", &FarEnd::read, 4},
+    {"write", &FarEnd::write, 3},
+    {"send", &FarEnd::write, 4},
+    {"sendto", &FarEnd::write, 4},
+    {"shutdown", &FarEnd::shutdown, 2},
+    {"close", &FarEnd::close, 1},
+    {"setsockopt", &FarEnd::setsockopt, 5},
+    {"getsockopt", &FarEnd::getsockopt, 5},
+    {"fcntl", &FarEnd::fcntl, 2},
+    {"poll", &FarEnd::poll, 3},
 };
 
 CallResult FarEnd::call(const CallSpec& call) {
   for (const Served& served : kServed) {
-    if (call.name == served.name) return (this->*served.call)(call);
+    if (call.name != served.name) continue;
+    if (call.arguments.size() >= served.arguments) return (this->*served.call)(call);
+    const std::string least = std::to_string(served.arguments);
+    return {Kind::kMisused, 0, {}, call.name + " needs " + least + " arguments"};
   }
-  return not_served("the call " + call.name + " is not served");
+  return CallResult::not_served("the call " + call.name + " is not served");
 }
 
 FarEnd::Descriptor* FarEnd::find(const CallSpec& call, size_t index) {
@@ -96,7 +97,7 @@ SimConnection* FarEnd::connection(const Descriptor& descriptor) {
 }
 
 CallResult FarEnd::would_block(const Descriptor& descriptor) const {
-  if (descriptor.nonblocking) return failed("EAGAIN");
+  if (descriptor.nonblocking) return CallResult::failed("EAGAIN");
   return {Kind::kBlocked, 0, {}, {}};
 }
 
@@ -104,50 +105,51 @@ CallResult FarEnd::would_block(const Descriptor& descriptor) const {
 std::optional<CallResult> FarEnd::terminal(Descriptor& descriptor) {
   const AppRecord& record = this->record(descriptor);
   if (!record.reset && !record.failed && !record.error) return std::nullopt;
-  if (descriptor.told_of_reset) return returned(0);
+  if (descriptor.told_of_reset) return CallResult::returned(0);
   descriptor.told_of_reset = true;
-  return failed(name_of(record.error.value_or(SocketError::kReset)));
+  return CallResult::failed(name_of(record.error.value_or(SocketError::kReset)));
 }
 
 CallResult FarEnd::socket(const CallSpec& call) {
   const Value* type = argument(call, 1);
   if (type == nullptr || call.result.kind != Value::Kind::kNumber) {
-    return not_served("this form of socket");
+    return CallResult::not_served("this form of socket");
   }
   Descriptor descriptor;
   descriptor.local = server_;
   if (holds_word(*type, "SOCK_DGRAM"))
     descriptor.kind = Descriptor::Kind::kDatagram;
   else if (!holds_word(*type, "SOCK_STREAM"))
-    return not_served("a socket that is not a stream or datagram one");
+    return CallResult::not_served("a socket that is not a stream or datagram one");
   const Value* protocol = argument(call, 2);
-  if (protocol != nullptr && holds_word(*protocol, "IPPROTO_MPTCP")) return not_served("MPTCP");
+  if (protocol != nullptr && holds_word(*protocol, "IPPROTO_MPTCP"))
+    return CallResult::not_served("MPTCP");
   descriptor.nonblocking = holds_word(*type, "SOCK_NONBLOCK");
   descriptors_[call.result.number] = descriptor;
-  return returned(call.result.number);
+  return CallResult::returned(call.result.number);
 }
 
 CallResult FarEnd::bind(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
-  if (descriptor == nullptr) return failed("EBADF");
+  if (descriptor == nullptr) return CallResult::failed("EBADF");
   if (const auto port = port_in(argument(call, 1))) descriptor->local.port = *port;
   if (descriptor->kind == Descriptor::Kind::kDatagram)
     world_.apps().bind_manually(descriptor->local);
-  return returned(0);
+  return CallResult::returned(0);
 }
 
 CallResult FarEnd::listen(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
-  if (descriptor == nullptr) return failed("EBADF");
+  if (descriptor == nullptr) return CallResult::failed("EBADF");
   descriptor->kind = Descriptor::Kind::kListener;
   world_.apps().listen_manually(descriptor->local);
-  return returned(0);
+  return CallResult::returned(0);
 }
 
 CallResult FarEnd::accept(const CallSpec& call) {
   Descriptor* listener = find(call, 0);
-  if (listener == nullptr) return failed("EBADF");
-  if (listener->kind != Descriptor::Kind::kListener) return failed("EINVAL");
+  if (listener == nullptr) return CallResult::failed("EBADF");
+  if (listener->kind != Descriptor::Kind::kListener) return CallResult::failed("EINVAL");
   const std::optional<uint32_t> app = world_.apps().next_accepted(listener->local);
   if (!app) return would_block(*listener);
   Descriptor accepted;
@@ -157,15 +159,15 @@ CallResult FarEnd::accept(const CallSpec& call) {
   const Value* flags = argument(call, 3);
   accepted.nonblocking = flags != nullptr && holds_word(*flags, "SOCK_NONBLOCK");
   descriptors_[call.result.number] = accepted;
-  return returned(call.result.number);
+  return CallResult::returned(call.result.number);
 }
 
 CallResult FarEnd::connect(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
-  if (descriptor == nullptr) return failed("EBADF");
+  if (descriptor == nullptr) return CallResult::failed("EBADF");
   if (descriptor->kind == Descriptor::Kind::kDatagram) {
     descriptor->peer = guest_;
-    return returned(0);
+    return CallResult::returned(0);
   }
   if (!descriptor->connecting) {
     AppSpec app;
@@ -174,33 +176,33 @@ CallResult FarEnd::connect(const CallSpec& call) {
     descriptor->kind = Descriptor::Kind::kStream;
     descriptor->app = world_.apps().connect(host_, guest_, app);
     descriptor->connecting = true;
-    if (descriptor->nonblocking) return failed("EINPROGRESS");
+    if (descriptor->nonblocking) return CallResult::failed("EINPROGRESS");
   }
   if (const auto end = terminal(*descriptor)) return *end;
-  if (record(*descriptor).connected) return returned(0);
-  if (descriptor->nonblocking) return failed("EALREADY");
+  if (record(*descriptor).connected) return CallResult::returned(0);
+  if (descriptor->nonblocking) return CallResult::failed("EALREADY");
   return {Kind::kBlocked, 0, {}, {}};
 }
 
 // read(fd, buffer, n), recv(fd, buffer, n, flags). A string as the buffer is what must be read.
 CallResult FarEnd::read(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
-  if (descriptor == nullptr) return failed("EBADF");
+  if (descriptor == nullptr) return CallResult::failed("EBADF");
   const auto most = static_cast<size_t>(std::max<int64_t>(0, number(call, 2)));
   if (descriptor->kind == Descriptor::Kind::kDatagram)
     return read_datagram(*descriptor, call, most);
-  if (descriptor->kind != Descriptor::Kind::kStream) return failed("ENOTCONN");
+  if (descriptor->kind != Descriptor::Kind::kStream) return CallResult::failed("ENOTCONN");
   SimConnection* at = connection(*descriptor);
-  if (at == nullptr) return terminal(*descriptor).value_or(returned(0));
+  if (at == nullptr) return terminal(*descriptor).value_or(CallResult::returned(0));
   StreamPipe& pipe = at->read_by(dashi::Side::kThere);
   std::vector<uint8_t> bytes(std::min(most, pipe.readable()));
   const size_t n = pipe.peek(0, bytes);
   if (n == 0) {
     if (const auto end = terminal(*descriptor)) return *end;
-    if (pipe.fin_arrived()) return returned(0);
+    if (pipe.fin_arrived()) return CallResult::returned(0);
     return would_block(*descriptor);
   }
-  CallResult result = returned(static_cast<int64_t>(n));
+  CallResult result = CallResult::returned(static_cast<int64_t>(n));
   const Value* buffer = argument(call, 1);
   if (buffer->kind == Value::Kind::kString) {
     const std::string got(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
@@ -218,7 +220,8 @@ CallResult FarEnd::read_datagram(Descriptor& descriptor, const CallSpec& call, s
   if (descriptor.taken == received.size()) return would_block(descriptor);
   const ReceivedDatagram& datagram = received[descriptor.taken++];
   descriptor.peer = datagram.from;
-  CallResult result = returned(static_cast<int64_t>(std::min(most, datagram.bytes.size())));
+  CallResult result =
+      CallResult::returned(static_cast<int64_t>(std::min(most, datagram.bytes.size())));
   const Value* buffer = argument(call, 1);
   const std::string got(datagram.bytes.begin(), datagram.bytes.end());
   if (buffer->kind == Value::Kind::kString && got != buffer->text) {
@@ -230,43 +233,45 @@ CallResult FarEnd::read_datagram(Descriptor& descriptor, const CallSpec& call, s
 // write(fd, bytes, n): a string's bytes, else zeros.
 CallResult FarEnd::write(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
-  if (descriptor == nullptr) return failed("EBADF");
+  if (descriptor == nullptr) return CallResult::failed("EBADF");
   const Value* content = argument(call, 1);
-  std::vector<uint8_t> bytes(static_cast<size_t>(std::max<int64_t>(0, number(call, 2))));
+  const int64_t size = number(call, 2);
+  if (size < 0 || size > kWriteMax) return {Kind::kMisused, 0, {}, "a write has at most 64 MiB"};
+  std::vector<uint8_t> bytes(static_cast<size_t>(size));
   if (content->kind == Value::Kind::kString) {
     std::copy_n(content->text.begin(), std::min(bytes.size(), content->text.size()), bytes.begin());
   }
   if (descriptor->kind == Descriptor::Kind::kDatagram) {
     world_.apps().send_datagram(descriptor->local, descriptor->peer, bytes);
-    return returned(static_cast<int64_t>(bytes.size()));
+    return CallResult::returned(static_cast<int64_t>(bytes.size()));
   }
   if (descriptor->kind != Descriptor::Kind::kStream || descriptor->wrote_end)
-    return failed("EPIPE");
+    return CallResult::failed("EPIPE");
   const bool told = descriptor->told_of_reset;
-  if (const auto end = terminal(*descriptor)) return told ? failed("EPIPE") : *end;
-  if (connection(*descriptor) == nullptr) return failed("EPIPE");
+  if (const auto end = terminal(*descriptor)) return told ? CallResult::failed("EPIPE") : *end;
+  if (connection(*descriptor) == nullptr) return CallResult::failed("EPIPE");
   if (!record(*descriptor).connected) return would_block(*descriptor);
   const Bytes from(bytes);
   const size_t n =
       world_.net().write(record(*descriptor).connection, dashi::Side::kThere, {&from, 1});
   if (n == 0 && !bytes.empty()) return would_block(*descriptor);
-  return returned(static_cast<int64_t>(n));
+  return CallResult::returned(static_cast<int64_t>(n));
 }
 
 CallResult FarEnd::shutdown(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
-  if (descriptor == nullptr) return failed("EBADF");
+  if (descriptor == nullptr) return CallResult::failed("EBADF");
   const Value* how = argument(call, 1);
-  if (connection(*descriptor) == nullptr) return failed("ENOTCONN");
-  if (how->text == "SHUT_RD") return returned(0);
+  if (connection(*descriptor) == nullptr) return CallResult::failed("ENOTCONN");
+  if (how->text == "SHUT_RD") return CallResult::returned(0);
   descriptor->wrote_end = true;
   world_.apps().finish(descriptor->app);
-  return returned(0);
+  return CallResult::returned(0);
 }
 
 CallResult FarEnd::close(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
-  if (descriptor == nullptr) return failed("EBADF");
+  if (descriptor == nullptr) return CallResult::failed("EBADF");
   if (descriptor->kind == Descriptor::Kind::kListener) {
     world_.apps().stop_listening(descriptor->local);
   } else if (descriptor->kind == Descriptor::Kind::kDatagram) {
@@ -278,7 +283,7 @@ CallResult FarEnd::close(const CallSpec& call) {
       world_.apps().close(descriptor->app);
   }
   descriptors_.erase(number(call, 0));
-  return returned(0);
+  return CallResult::returned(0);
 }
 
 }  // namespace dashi::script

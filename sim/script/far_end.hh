@@ -11,12 +11,19 @@
 namespace dashi::script {
 
 struct CallResult {
-  enum class Kind : uint8_t { kReturned, kBlocked, kNotServed };
+  // kMisused: no kernel could be asked so. Of it and of kNotServed `mismatch` says why.
+  enum class Kind : uint8_t { kReturned, kBlocked, kNotServed, kMisused };
   Kind kind = Kind::kReturned;
   int64_t value = 0;
   std::string error;  // value < 0: EAGAIN, ...
   std::string
       mismatch;  // an argument the call fills in is not what the script says; empty: all are
+
+  static CallResult returned(int64_t value) { return {Kind::kReturned, value, {}, {}}; }
+  static CallResult failed(const char* error) { return {Kind::kReturned, -1, error, {}}; }
+  static CallResult not_served(std::string why) {
+    return {Kind::kNotServed, 0, {}, std::move(why)};
+  }
 };
 
 class FarEnd {
@@ -48,6 +55,7 @@ class FarEnd {
   struct Served {
     const char* name;
     Call call;
+    size_t arguments;  // at least
   };
   static const Served kServed[];
 

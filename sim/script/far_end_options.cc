@@ -6,9 +6,6 @@
 namespace dashi::script {
 namespace {
 
-CallResult returned(int64_t value) { return {CallResult::Kind::kReturned, value, {}, {}}; }
-CallResult failed(const char* error) { return {CallResult::Kind::kReturned, -1, error, {}}; }
-
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : "|") + word;
@@ -27,32 +24,30 @@ const Value* member(const Value& structure, const char* name) {
 // Options of the far end's own stack have nothing to act on here: its transport is a byte pipe. They
 // are taken, as a kernel would; what shows at the guest is the NAT's.
 CallResult FarEnd::setsockopt(const CallSpec& call) {
-  const auto found = descriptors_.find(call.arguments.empty() ? -1 : call.arguments[0].number);
-  if (found == descriptors_.end()) return failed("EBADF");
-  if (call.arguments.size() < 4) return failed("EINVAL");
+  Descriptor* descriptor = find(call, 0);
+  if (descriptor == nullptr) return CallResult::failed("EBADF");
   const Value& option = call.arguments[2];
   const Value& value = call.arguments[3];
   if (holds_word(option, "SO_LINGER") && value.kind == Value::Kind::kStruct) {
     const Value* on = member(value, "onoff");
     const Value* linger = member(value, "linger");
-    found->second.resets_on_close =
+    descriptor->resets_on_close =
         on != nullptr && linger != nullptr && on->number == 1 && linger->number == 0;
   }
-  return returned(0);
+  return CallResult::returned(0);
 }
 
 CallResult FarEnd::getsockopt(const CallSpec& call) {
-  const auto found = descriptors_.find(call.arguments.empty() ? -1 : call.arguments[0].number);
-  if (found == descriptors_.end()) return failed("EBADF");
-  if (call.arguments.size() < 4) return failed("EINVAL");
+  Descriptor* descriptor = find(call, 0);
+  if (descriptor == nullptr) return CallResult::failed("EBADF");
   if (!holds_word(call.arguments[2], "SO_ERROR")) {
-    return {CallResult::Kind::kNotServed, 0, {}, "this socket option cannot be asked for"};
+    return CallResult::not_served("this socket option cannot be asked for");
   }
   std::string error = "0";
-  if (found->second.kind == Descriptor::Kind::kStream) {
-    if (const auto end = terminal(found->second); end && end->value < 0) error = end->error;
+  if (descriptor->kind == Descriptor::Kind::kStream) {
+    if (const auto end = terminal(*descriptor); end && end->value < 0) error = end->error;
   }
-  CallResult result = returned(0);
+  CallResult result = CallResult::returned(0);
   const Value& expected = call.arguments[3];
   if (expected.items.size() != 1) return result;
   const Value& one = expected.items[0];
@@ -63,22 +58,21 @@ CallResult FarEnd::getsockopt(const CallSpec& call) {
 }
 
 CallResult FarEnd::fcntl(const CallSpec& call) {
-  const auto found = descriptors_.find(call.arguments.empty() ? -1 : call.arguments[0].number);
-  if (found == descriptors_.end()) return failed("EBADF");
-  if (call.arguments.size() < 2) return failed("EINVAL");
+  Descriptor* descriptor = find(call, 0);
+  if (descriptor == nullptr) return CallResult::failed("EBADF");
   if (holds_word(call.arguments[1], "F_GETFL")) {
-    CallResult result = returned(0);
-    if (holds_word(call.result, "O_NONBLOCK") != found->second.nonblocking) {
-      result.mismatch = found->second.nonblocking ? "O_NONBLOCK is set" : "O_NONBLOCK is not set";
+    CallResult result = CallResult::returned(0);
+    if (holds_word(call.result, "O_NONBLOCK") != descriptor->nonblocking) {
+      result.mismatch = descriptor->nonblocking ? "O_NONBLOCK is set" : "O_NONBLOCK is not set";
     }
     if (call.result.kind == Value::Kind::kNumber) result.value = call.result.number;
     return result;
   }
   if (!holds_word(call.arguments[1], "F_SETFL") || call.arguments.size() < 3) {
-    return {CallResult::Kind::kNotServed, 0, {}, "this form of fcntl"};
+    return CallResult::not_served("this form of fcntl");
   }
-  found->second.nonblocking = holds_word(call.arguments[2], "O_NONBLOCK");
-  return returned(0);
+  descriptor->nonblocking = holds_word(call.arguments[2], "O_NONBLOCK");
+  return CallResult::returned(0);
 }
 
 // What poll would say of a descriptor, in the order scripts write it.
@@ -107,16 +101,16 @@ std::vector<std::string> FarEnd::ready(Descriptor& descriptor) {
 
 // poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, timeout_ms).
 CallResult FarEnd::poll(const CallSpec& call) {
-  if (call.arguments.size() < 3 || call.arguments[0].kind != Value::Kind::kList) {
-    return failed("EINVAL");
+  if (call.arguments[0].kind != Value::Kind::kList) {
+    return CallResult::failed("EINVAL");
   }
-  CallResult result = returned(0);
+  CallResult result = CallResult::returned(0);
   for (const Value& entry : call.arguments[0].items) {
     const Value* fd = member(entry, "fd");
     const Value* asked = member(entry, "events");
     const Value* expected = member(entry, "revents");
     const auto found = fd == nullptr ? descriptors_.end() : descriptors_.find(fd->number);
-    if (found == descriptors_.end() || asked == nullptr) return failed("EINVAL");
+    if (found == descriptors_.end() || asked == nullptr) return CallResult::failed("EINVAL");
     std::vector<std::string> events;
     for (const std::string& event : ready(found->second)) {
       const bool always = event == "POLLERR" || event == "POLLHUP";

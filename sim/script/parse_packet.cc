@@ -39,11 +39,11 @@ void parse_range(ParserState& in, TcpSpec& tcp) {
   const Where where = in.peek().where;
   tcp.begin = static_cast<uint32_t>(in.integer("a sequence number", UINT32_MAX));
   in.expect(':');
-  tcp.end = static_cast<uint32_t>(in.integer("a sequence number", UINT32_MAX));
+  const auto end = static_cast<uint32_t>(in.integer("a sequence number", UINT32_MAX));
   in.expect('(');
   tcp.length = static_cast<uint32_t>(in.integer("a length", UINT16_MAX));
   in.expect(')');
-  if (!in.failed() && tcp.end != tcp.begin + tcp.length) {
+  if (!in.failed() && end != tcp.begin + tcp.length) {
     in.fail(where, "the sequence numbers and the length do not agree");
   }
 }
@@ -178,6 +178,15 @@ void parse_transport(ParserState& in, PacketSpec& packet) {
   }
 }
 
+// What one packet of the guest's can carry behind the largest headers; the NAT's may be several.
+constexpr uint32_t kPayloadMax = 65535 - 60 - 60;
+
+uint32_t length_of(const PacketSpec& packet) {
+  if (const auto* tcp = std::get_if<TcpSpec>(&packet.transport)) return tcp->length;
+  if (const auto* udp = std::get_if<UdpSpec>(&packet.transport)) return udp->length;
+  return std::get<IcmpSpec>(packet.transport).length;
+}
+
 }  // namespace
 
 PacketSpec parse_packet(ParserState& in) {
@@ -200,6 +209,9 @@ PacketSpec parse_packet(ParserState& in) {
   parse_ends(in, packet);
   if (packet.ends) in.accept(':');
   if (!in.failed()) parse_transport(in, packet);
+  if (packet.side == Side::kGuest && length_of(packet) > kPayloadMax) {
+    in.fail(side.where, "a packet of the guest's carries at most 65415 bytes");
+  }
   if (in.peek().kind == Token::Kind::kString) {
     packet.payload = in.take().text;
     while (in.peek().kind == Token::Kind::kString) *packet.payload += in.take().text;

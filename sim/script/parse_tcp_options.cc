@@ -71,9 +71,34 @@ TcpOption parse_option(ParserState& in) {
   return option;
 }
 
+constexpr size_t kOptionsMax = 40;  // RFC 9293 3.1: the data offset has four bits
+
+size_t size_of(const TcpOption& option) {
+  switch (option.kind) {
+    case TcpOption::Kind::kEol:
+    case TcpOption::Kind::kNop:
+      return 1;
+    case TcpOption::Kind::kMss:
+      return 4;
+    case TcpOption::Kind::kWindowScale:
+      return 3;
+    case TcpOption::Kind::kSackPermitted:
+      return 2;
+    case TcpOption::Kind::kSack:
+      return 2 + 8 * option.blocks.size();
+    case TcpOption::Kind::kTimestamps:
+      return 10;
+    case TcpOption::Kind::kRaw:
+      break;
+  }
+  return 2 + option.bytes.size();
+}
+
 }  // namespace
 
 std::vector<TcpOption> parse_tcp_options(ParserState& in, bool& any) {
+  const Where where = in.peek().where;
+  size_t size = 0;
   std::vector<TcpOption> options;
   if (in.peek().kind == Token::Kind::kEllipsis) {
     in.take();
@@ -83,6 +108,8 @@ std::vector<TcpOption> parse_tcp_options(ParserState& in, bool& any) {
     while (in.accept(',') && !in.failed());
   }
   in.expect('>');
+  for (const TcpOption& option : options) size += size_of(option);
+  if (size > kOptionsMax) in.fail(where, "these options take more than 40 bytes");
   return options;
 }
 

@@ -71,7 +71,6 @@ class Run {
   std::deque<SeenPacket> seen_;  // and no line has taken yet
   const Event* blocked_ = nullptr;
   Instant returns_at_ = kNever;
-  Instant returns_from_{};
   Outcome outcome_;
 };
 
@@ -186,7 +185,6 @@ void Run::expect(const Event& event, const PacketSpec& line) {
       PacketSpec piece = rest;
       auto& tcp = std::get<TcpSpec>(piece.transport);
       tcp.length = came->length;
-      tcp.end = tcp.begin + tcp.length;
       tcp.flags = static_cast<uint8_t>((tcp.flags & ~kFinAndPsh) | (came->flags & kPsh));
       difference = conversation_.compare(piece, *seen);
     }
@@ -212,6 +210,7 @@ void Run::expect(const Event& event, const PacketSpec& line) {
 
 void Run::judge(const Event& event, const CallSpec& spec, const CallResult& result) {
   if (result.kind == CallResult::Kind::kNotServed) return skip(event.where, result.mismatch);
+  if (result.kind == CallResult::Kind::kMisused) return differ(event.where, result.mismatch);
   std::string got = std::to_string(result.value);
   if (!result.error.empty()) got += " " + result.error;
   const Value& expected = spec.result;
@@ -229,12 +228,12 @@ void Run::call(const Event& event, const CallSpec& spec) {
   const CallResult result = far_end_.call(spec);
   if (result.kind != CallResult::Kind::kBlocked) return judge(event, spec, result);
   blocked_ = &event;
-  returns_from_ = world_.now();
   const Instant base =
       event.when.kind == When::Kind::kAbsolute ? Instant{} : last_ - event.when.from;
   returns_at_ = event.when.until ? base + *event.when.until : world_.now();
-  if (!event.when.until && spec.name != "poll") world_.run_until(world_.now());
-  if (!event.when.until && !retry()) differ(event.where, spec.name + " would block");
+  if (event.when.until) return;
+  world_.run_until(world_.now());  // a connect may be answered at once
+  if (!retry()) differ(event.where, spec.name + " would block");
 }
 
 // The blocked call once more; true when no call is blocked (any more).

@@ -57,13 +57,11 @@ struct TcpOption {
 struct TcpSpec {
   uint8_t flags = 0;  // FIN, SYN, RST, PSH, ACK, URG, ECE, CWR: bits 0 to 7, as on the wire
   uint32_t begin = 0;
-  uint32_t end = 0;
-  uint32_t length = 0;
+  uint32_t length = 0;  // bytes of payload
   std::optional<uint32_t> ack;
   std::optional<uint16_t> window;  // as on the wire, unscaled
   uint16_t urgent = 0;
-  bool any_options =
-      false;  // <...>, or none written on a packet of the NAT's that has none to compare
+  bool any_options = false;  // <...>
   std::vector<TcpOption> options;
 };
 

@@ -11,6 +11,8 @@ constexpr Ipv6Address kServer6{{0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 
 constexpr uint32_t kPacketdrillMtu = 1500;
 // Packetdrill's IPv6 links are so much larger that its scripts hold for both families.
 constexpr uint32_t kIpv6More = 20;
+constexpr uint32_t kMtuMin = 576;  // of IPv4; an IPv6 run asks for more
+constexpr uint32_t kMtuMax = 65521 - kIpv6More;
 
 std::optional<uint64_t> number(const std::string& text) {
   uint64_t value = 0;
@@ -28,35 +30,28 @@ bool is_passed_over(const std::string& name) {
   return false;
 }
 
-// The word after which an option is understood; false: its value is not one it can have.
-bool apply(const OptionLine& option, Setting& setting, uint32_t& mtu) {
-  const std::optional<uint64_t> value = number(option.value);
+// Nothing: not an option of ours. False: its value is not one it can have.
+std::optional<bool> apply(const OptionLine& option, Setting& setting, uint32_t& mtu) {
+  const uint64_t value = number(option.value).value_or(UINT64_MAX);
   if (option.name == "ip_version") {
     setting.family = option.value == "ipv6" ? Family::kIpv6 : Family::kIpv4;
-    return option.value.rfind("ipv", 0) == 0;
+    return option.value.rfind("ipv4", 0) == 0 ||
+           option.value == "ipv6";  // ipv4-mapped-ipv6 is IPv4
   }
-  if (!value) return false;
   if (option.name == "tolerance_usecs") {
-    setting.tolerance =
-        Duration(static_cast<int64_t>(std::min<uint64_t>(*value, 1'000'000'000)) * 1000);
-  } else if (option.name == "mtu") {
-    mtu = static_cast<uint32_t>(*value);
-    return *value >= 576 && *value <= 65521;
-  } else if (option.name == "bind_port") {
-    setting.server.port = Port{static_cast<uint16_t>(*value)};
-    return *value <= UINT16_MAX;
-  } else {
-    setting.guest_service.port = Port{static_cast<uint16_t>(*value)};
-    return *value <= UINT16_MAX;
+    setting.tolerance = Duration(static_cast<int64_t>(value & UINT32_MAX) * 1000);
+    return value <= UINT32_MAX;
   }
-  return true;
-}
-
-bool is_applied(const std::string& name) {
-  for (const char* known : {"ip_version", "tolerance_usecs", "mtu", "bind_port", "connect_port"}) {
-    if (name == known) return true;
+  if (option.name == "mtu") {
+    mtu = static_cast<uint32_t>(value & UINT32_MAX);
+    return value >= kMtuMin && value <= kMtuMax;
   }
-  return false;
+  if (option.name == "bind_port" || option.name == "connect_port") {
+    Endpoint& end = option.name == "bind_port" ? setting.server : setting.guest_service;
+    end.port = Port{static_cast<uint16_t>(value & UINT16_MAX)};
+    return value <= UINT16_MAX;
+  }
+  return std::nullopt;
 }
 
 HostSpec server_host() {
@@ -92,12 +87,12 @@ Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& 
   setting.guest_service.port = Port{8080};
   uint32_t mtu = kPacketdrillMtu;
   for (const OptionLine& option : script.options) {
-    if (is_applied(option.name)) {
-      if (!apply(option, setting, mtu)) {
-        return ScriptError{option.where, "--" + option.name + " cannot be '" + option.value + "'"};
-      }
-    } else if (!is_passed_over(option.name)) {
+    const std::optional<bool> applied = apply(option, setting, mtu);
+    if (!applied && !is_passed_over(option.name)) {
       return ScriptError{option.where, "no such option: --" + option.name};
+    }
+    if (applied == false) {
+      return ScriptError{option.where, "--" + option.name + " cannot be '" + option.value + "'"};
     }
   }
   const bool v6 = setting.family == Family::kIpv6;
@@ -106,7 +101,10 @@ Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& 
   world.digests = false;
   world.net = standard_net();
   world.net.hosts = {server_host()};
+  world.nat.topology.ipv6 = v6;
   world.link.limits.mtu = world.nat.topology.mtu = mtu + (v6 ? kIpv6More : 0);
+  const auto valid = validate(world.nat.topology);
+  if (!valid.ok()) return ScriptError{{1, 1}, message_of(valid.error())};
   small_tables(world.nat.limits);
   Ipv6Address guest6 = world.nat.topology.prefix_v6.address;
   guest6.bytes[15] = 2;

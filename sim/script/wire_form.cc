@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "sim/guest_bytes.hh"
 #include "sim/guest_wire.hh"
 #include "sim/script/icmp_names.hh"
 
@@ -9,25 +10,14 @@ namespace dashi::script {
 namespace {
 
 using Kind = TcpOption::Kind;
+using guest::get16;
+using guest::get32;
+using guest::put16;
+using guest::put32;
 
 constexpr size_t kTcpHeader = 20;
 constexpr size_t kUdpHeader = 8;
 constexpr size_t kIcmpHeader = 8;
-
-uint16_t get16(Bytes bytes, size_t at) {
-  return static_cast<uint16_t>(bytes[at] << 8 | bytes[at + 1]);
-}
-uint32_t get32(Bytes bytes, size_t at) {
-  return static_cast<uint32_t>(get16(bytes, at)) << 16 | get16(bytes, at + 2);
-}
-void put16(std::vector<uint8_t>& to, uint32_t value) {
-  to.push_back(static_cast<uint8_t>(value >> 8));
-  to.push_back(static_cast<uint8_t>(value));
-}
-void put32(std::vector<uint8_t>& to, uint32_t value) {
-  put16(to, value >> 16);
-  put16(to, value & 0xffff);
-}
 
 // --- Reading ---
 
@@ -69,7 +59,6 @@ TcpSpec read_tcp(const guest::Parsed& parsed) {
   tcp.flags = parsed.transport[13];
   tcp.begin = parsed.sequence;
   tcp.length = static_cast<uint32_t>(parsed.payload.size());
-  tcp.end = tcp.begin + tcp.length;
   if (parsed.has(guest::kAck)) tcp.ack = parsed.acknowledgment;
   tcp.window = parsed.window;
   tcp.urgent = get16(parsed.transport, 18);
@@ -98,7 +87,7 @@ IcmpSpec read_icmp(const guest::Parsed& parsed, Ends& ends) {
   ends.to.port = Port{get16(quoted, ip)};
   ends.from.port = Port{get16(quoted, ip + 2)};
   icmp.about.emplace();
-  icmp.about->begin = icmp.about->end = get32(quoted, ip + 4);
+  icmp.about->begin = get32(quoted, ip + 4);
   return icmp;
 }
 
@@ -116,7 +105,7 @@ std::vector<uint8_t> options_of(const TcpSpec& tcp) {
         break;
       case Kind::kMss:
         bytes.insert(bytes.end(), {2, 4});
-        put16(bytes, option.value);
+        put16(bytes, static_cast<uint16_t>(option.value));
         break;
       case Kind::kWindowScale:
         bytes.insert(bytes.end(), {3, 3, static_cast<uint8_t>(option.value)});
@@ -244,7 +233,7 @@ std::vector<uint8_t> frame_of(const PacketSpec& packet, const Macs& macs, const 
     std::vector<uint8_t> datagram;
     put16(datagram, ends.from.port.number);
     put16(datagram, ends.to.port.number);
-    put16(datagram, static_cast<uint32_t>(kUdpHeader + udp->length));
+    put16(datagram, static_cast<uint16_t>(kUdpHeader + udp->length));
     put16(datagram, 0);
     put_payload(datagram, packet, udp->length);
     return guest::ip(macs.gateway, macs.guest, header, datagram, 6);
@@ -296,7 +285,7 @@ std::string flags_of(uint8_t flags) {
 }
 
 std::string range(const TcpSpec& tcp) {
-  return std::to_string(tcp.begin) + ":" + std::to_string(tcp.end) + "(" +
+  return std::to_string(tcp.begin) + ":" + std::to_string(tcp.begin + tcp.length) + "(" +
          std::to_string(tcp.length) + ")";
 }
 

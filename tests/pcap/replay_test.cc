@@ -2,7 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "pcap/write/capture.hh"
+#include "pcap/capture_hooks.hh"
 #include "pcap/write/file_sink.hh"
 #include "sim/world.hh"
 #include "tests/pcap/tshark.hh"
@@ -34,9 +34,7 @@ Counters record(const std::string& path) {
         capture.emplace(writer, env);
         return capture->env();
       },
-      {[&](Instant now) { capture->advance(now); },
-       [&](std::span<const GuestFrame> frames) { capture->from_guest(frames); },
-       [&](std::span<const SocketEvent> events) { capture->from_host(events); }});
+      hooks_for(capture));
   BOOST_REQUIRE(world.configure(10s));
   const IpAddress server = world.address("server", Family::kIpv4);
   world.guest().ping(server, 56, 64);

@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_CASE(times_are_absolute_relative_any_or_ranges) {
 BOOST_AUTO_TEST_CASE(a_tcp_line_is_read_whole) {
   const Script script = parsed(
       "+0 < [ect0] SEW. 1:11(10) ack 5 win 100 urg 3 "
-      "<mss 1460,nop,wscale 7,sackOK,TS val 1 ecr 2,sack 1:2 3:4,FO 0a0b> \"hello\" dup delay 3ms");
+      "<mss 1460,nop,wscale 7,sackOK,TS val 1 ecr 2,sack 3:4,FO 0a0b> \"hello\" dup delay 3ms");
   const auto& packet = std::get<PacketSpec>(script.events.at(0).what);
   const auto& tcp = std::get<TcpSpec>(packet.transport);
   BOOST_TEST((packet.side == dashi::script::Side::kGuest));
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(a_tcp_line_is_read_whole) {
   BOOST_TEST(tcp.urgent == 3);
   BOOST_REQUIRE_EQUAL(tcp.options.size(), 7);
   BOOST_TEST(tcp.options[4].echo == 2);
-  BOOST_TEST(tcp.options[5].blocks.at(1).second == 4);
+  BOOST_TEST(tcp.options[5].blocks.at(0).second == 4);
   BOOST_TEST(tcp.options[6].bytes.at(1) == 0x0b);
   BOOST_TEST(packet.payload.value() == "hello");
   BOOST_REQUIRE_EQUAL(packet.mishaps.size(), 2);
@@ -121,6 +121,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_named_with_its_line_and_column) {
       {"+0.0000000001 < udp (1)", 1, 2, "not a time in seconds: 0.0000000001"},
       {"+0 < gre: . 0:0(0)", 1, 6, "encapsulation is not served"},
       {"+0 \x01", 1, 4, "a byte that is not text"},
+      {"+0 < udp (65416)", 1, 4, "a packet of the guest's carries at most 65415 bytes"},
+      {"+0 < . 0:0(0) <sack 1:2 3:4 5:6 7:8 9:10>", 1, 16, "these options take more than 40 bytes"},
       {"`ls", 1, 1, "a command is not closed"},
       {"/* x", 1, 1, "a comment is not closed"},
       {"+99999999999999999999 < udp (1)", 1, 2, "this number is too large"},

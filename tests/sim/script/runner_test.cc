@@ -150,9 +150,27 @@ BOOST_AUTO_TEST_CASE(what_is_not_served_is_a_skip_with_its_line) {
   BOOST_TEST(outcome.reason == "the call splice is not served");
 }
 
+BOOST_AUTO_TEST_CASE(calls_that_no_kernel_could_be_asked_are_named) {
+  expect_differs("0 write(3) = 1\n", 1, "write needs 3 arguments");
+  expect_differs("0 shutdown(3) = 0\n", 1, "shutdown needs 2 arguments");
+  expect_differs(kOpen + "+0 write(4, ..., 9223372036854775807) = 1\n", 8,
+                 "a write has at most 64 MiB");
+}
+
 BOOST_AUTO_TEST_CASE(options_are_checked) {
   expect_differs("--speed_of_light=3\n0 < udp (1)\n", 1, "no such option: --speed_of_light");
   expect_differs("--mtu=10\n0 < udp (1)\n", 1, "--mtu cannot be '10'");
+  expect_differs("--ip_version=ipv5\n0 < udp (1)\n", 1, "--ip_version cannot be 'ipv5'");
+  expect_differs("--bind_port=65536\n0 < udp (1)\n", 1, "--bind_port cannot be '65536'");
+  expect_differs("--tolerance_usecs=soon\n0 < udp (1)\n", 1, "--tolerance_usecs cannot be 'soon'");
+}
+
+BOOST_AUTO_TEST_CASE(an_mtu_may_be_too_small_for_ipv6_alone) {
+  const std::string text = "--mtu=1000\n0 < udp (1)\n+0 > icmp unreachable port_unreachable\n";
+  BOOST_TEST((outcome_over(Family::kIpv4, text).kind == Kind::kPass));
+  const Outcome outcome = outcome_over(Family::kIpv6, text);
+  BOOST_TEST((outcome.kind == Kind::kDiffers));
+  BOOST_TEST(outcome.where.line == 1);
 }
 
 BOOST_AUTO_TEST_CASE(two_runs_of_a_script_are_one_and_the_same) {
