@@ -18,4 +18,17 @@ LinkFaults faults_of(const LinkValues& link) {
   return faults;
 }
 
+VerbResult lease_result(const DhcpRecord& lease) {
+  VerbResult result;
+  result.done = true;
+  result.start_ns = nanoseconds(lease.began);
+  result.end_ns = nanoseconds(lease.bound_at);
+  result.address = to_string(lease.address) + "/" + std::to_string(lease.prefix_length);
+  if (lease.router.has_value()) result.gateway = to_string(*lease.router);
+  for (const Ipv4Address& server : lease.dns) result.addresses.push_back(to_string(server));
+  result.mtu = lease.mtu;
+  result.lease_seconds = lease.lease_seconds;
+  return result;
+}
+
 }  // namespace dashi::python

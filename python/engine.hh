@@ -12,6 +12,7 @@
 
 #include "core/base/time.hh"
 #include "core/wire/address.hh"
+#include "sim/dhcp_client.hh"
 #include "sim/link/faults.hh"
 
 namespace dashi::python {
@@ -80,6 +81,8 @@ enum class RunEnd : uint8_t {
   kTime,   // `until` was reached, or nothing is left that could happen
   kSlice,  // there is more to do
 };
+
+VerbResult lease_result(const DhcpRecord& lease);
 
 // A chance from 0 to 1 as the simulator counts it.
 Chance chance_of(double probability);

@@ -265,7 +265,6 @@ bool NativeEngine::ready() {
     started_ = true;
     world_->guest().start();
   }
-  if (bound_ns_ < 0 && world_->guest().dhcp().bound) bound_ns_ = now_ns();
   configured_ = world_->guest().configured();
   for (uint32_t i = 0; configured_ && i < verbs_.size(); ++i) start(i);
   if (!configured_ && world_->now() > Instant(kConfigureLimit)) {
@@ -365,18 +364,6 @@ void NativeEngine::resolve_result(const Verb& verb, VerbResult& result) {
   }
 }
 
-void NativeEngine::dhcp_result(const Verb& verb, VerbResult& result) {
-  const DhcpRecord& record = world_->guest().dhcp();
-  if (!verb.done) return;
-  result.start_ns = 0;
-  result.end_ns = bound_ns_;
-  result.address = to_string(record.address) + "/" + std::to_string(record.prefix_length);
-  if (record.router.has_value()) result.gateway = to_string(*record.router);
-  for (const Ipv4Address& server : record.dns) result.addresses.push_back(to_string(server));
-  result.mtu = record.mtu;
-  result.lease_seconds = record.lease_seconds;
-}
-
 VerbResult NativeEngine::result(uint32_t index) {
   VerbResult result;
   Verb& verb = verbs_.at(index);
@@ -398,7 +385,7 @@ VerbResult NativeEngine::result(uint32_t index) {
       resolve_result(verb, result);
       break;
     case Kind::kDhcp:
-      dhcp_result(verb, result);
+      if (verb.done) result = lease_result(world_->guest().dhcp());
       break;
   }
   return result;

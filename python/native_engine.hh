@@ -78,7 +78,6 @@ class NativeEngine {
   void echo_result(const Verb& verb, VerbResult& result);
   void transfer_result(const Verb& verb, uint32_t index, VerbResult& result);
   void resolve_result(const Verb& verb, VerbResult& result);
-  void dhcp_result(const Verb& verb, VerbResult& result);
 
   std::unique_ptr<WorldCapture> capture_;
   std::unique_ptr<World> world_;
@@ -86,7 +85,6 @@ class NativeEngine {
   bool begun_ = false;       // the Nat is made for good
   bool started_ = false;     // the guest asks for addresses
   bool configured_ = false;  // and has them
-  int64_t bound_ns_ = -1;    // when DHCP was done
   std::vector<Verb> verbs_;
   size_t done_before_ = 0;  // every verb below this is done
 };

@@ -113,7 +113,10 @@ uint32_t Ns3Engine::resolve(const std::string& name, Family family) {
 }
 
 uint32_t Ns3Engine::dhcp() {
-  throw ConfigError("dhcp: engine 'ns3' has no DHCP client; use engine 'native'");
+  if (config_.direct) throw ConfigError("direct: there is no gateway");
+  begin();
+  verbs_.push_back({std::nullopt, 0});
+  return static_cast<uint32_t>(verbs_.size() - 1);
 }
 
 RunEnd Ns3Engine::run_slice(Instant until, bool whatever, uint64_t events) {
@@ -129,7 +132,8 @@ const Counters& Ns3Engine::counters() {
 
 VerbResult Ns3Engine::result(uint32_t index) {
   const Verb& verb = verbs_.at(index);
-  const Ns3TaskResult& task = world_->result(verb.task);
+  if (!verb.task.has_value()) return lease_result(world_->lease());
+  const Ns3TaskResult& task = world_->result(*verb.task);
   VerbResult result;
   result.done = task.done;
   result.error = task.error;

@@ -1,10 +1,11 @@
 // The ns-3 engine of the Python package: verbs over an Ns3World, with ns-3's own TCP at both ends. The
-// guest's IPv4 address is configured (its ns-3 stack runs no DHCP client): dhcp is an error that says so.
+// guest has its addresses, by DHCP and SLAAC, before the first verb begins.
 //
 // It owns the world and what it captures. One live at a time in a process. Not thread-safe.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,7 @@ class Ns3Engine {
   Ns3Probes probes(const EchoesSpec& spec) const;
 
   struct Verb {
-    Ns3World::TaskId task = 0;
+    std::optional<Ns3World::TaskId> task;  // none: dhcp
     uint64_t bytes = 0;
   };
 

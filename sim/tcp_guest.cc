@@ -39,9 +39,10 @@ TcpGuest::TcpGuest(EventQueue& queue, const GuestSpec& spec, uint64_t seed, Tran
                   uint16_t gso_size) { send_segment(from, to, out, payload, gso_size); }),
       v4_(spec.v4),
       gateway_v4_(spec.gateway_v4),
-      link_local_(eui64_address(Ipv6Address{{0xfe, 0x80}}, spec.mac)) {
-  if (spec.v4.has_value()) dhcp_.dns = {spec.dns_v4};
-}
+      link_local_(eui64_address(Ipv6Address{{0xfe, 0x80}}, spec.mac)),
+      dhcp_(
+          queue, {.mac = spec.mac}, [this](Bytes message) { send_dhcp(message); },
+          [this] { use_lease(); }) {}
 
 void TcpGuest::set_observer(std::function<void(uint64_t, uint64_t, uint64_t)> observer) {
   observer_ = std::move(observer);
@@ -59,11 +60,7 @@ std::optional<Ipv4Address> TcpGuest::v4() const {
 }
 
 void TcpGuest::start() {
-  if (!v4_.has_value()) {
-    dhcp_transaction_ = static_cast<uint32_t>(prng_.next_u64());
-    send_dhcp(1);
-    dhcp_retry();
-  }
+  if (!v4_.has_value()) dhcp_.start(static_cast<uint32_t>(prng_.next_u64()));
   if (spec_.ipv6) send_router_solicitation();
 }
 
@@ -193,7 +190,9 @@ uint32_t TcpGuest::resolve(const std::string& name, uint16_t type) {
   record.id = static_cast<uint16_t>(prng_.next_u64());
   record.asked = queue_.now();
   resolutions_.push_back(record);
-  const IpAddress server = dhcp_.dns.empty() ? IpAddress(gateway_v4_) : IpAddress(dhcp_.dns[0]);
+  Ipv4Address server = gateway_v4_;
+  if (spec_.v4.has_value()) server = spec_.dns_v4;
+  if (!dhcp().dns.empty()) server = dhcp().dns[0];
   send_udp(kResolverPort, {server, kDnsPort}, make_dns_query(record.id, name, type), 64);
   return static_cast<uint32_t>(resolutions_.size() - 1);
 }
@@ -215,7 +214,8 @@ void TcpGuest::receive(const GuestFrame& frame) {
     handle_arp(parsed);
     return;
   }
-  const bool dhcp = parsed.protocol == guest::kProtoUdp && parsed.destination_port == Port{68};
+  const bool dhcp = parsed.protocol == guest::kProtoUdp &&
+                    parsed.destination_port == Port{DhcpClient::kClientPort};
   if (!is_ours(parsed.destination) && !parsed.destination.is_multicast() && !dhcp) {
     ++counts_.not_for_us;
     return;
@@ -328,8 +328,8 @@ void TcpGuest::handle_icmp_error(const Parsed& parsed, uint8_t type, uint8_t cod
 }
 
 void TcpGuest::handle_udp(const Parsed& parsed) {
-  if (parsed.destination_port == Port{68}) {
-    handle_dhcp(parsed.payload);
+  if (parsed.destination_port == Port{DhcpClient::kClientPort}) {
+    if (!dhcp_.receive(parsed.payload)) ++counts_.malformed;
     return;
   }
   const Endpoint from{parsed.source, parsed.source_port};

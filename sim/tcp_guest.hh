@@ -3,6 +3,7 @@
 // only in frames. Every result is kept in a record; nothing here decides whether it was right.
 #pragma once
 
+#include "sim/dhcp_client.hh"
 #include "sim/guest_tcp.hh"
 #include "sim/sim_dns.hh"
 
@@ -57,19 +58,6 @@ struct ResolveRecord {
   DnsAnswer answer;
 };
 
-struct DhcpRecord {
-  bool offered = false;
-  bool bound = false;
-  bool refused = false;  // a NAK came
-  Ipv4Address address;
-  Ipv4Address server;
-  uint8_t prefix_length = 0;
-  std::optional<Ipv4Address> router;
-  std::vector<Ipv4Address> dns;
-  uint32_t lease_seconds = 0;
-  uint16_t mtu = 0;
-};
-
 struct SlaacRecord {
   uint32_t advertisements = 0;
   std::optional<Ipv6Prefix> prefix;
@@ -117,7 +105,7 @@ class TcpGuest {
   const std::vector<GuestDatagram>& datagrams() const { return datagrams_; }
   const std::vector<UdpError>& udp_errors() const { return udp_errors_; }
   const std::vector<ResolveRecord>& resolutions() const { return resolutions_; }
-  const DhcpRecord& dhcp() const { return dhcp_; }
+  const DhcpRecord& dhcp() const { return dhcp_.record(); }
   const SlaacRecord& slaac() const { return slaac_; }
   const GuestCounts& counts() const { return counts_; }
   // Told of what its applications see, for digests: (subject, what, argument).
@@ -156,9 +144,8 @@ class TcpGuest {
   void send_router_solicitation();
   void solicit(const IpAddress& target, const IpAddress& source);
 
-  void send_dhcp(uint8_t type);
-  void handle_dhcp(Bytes payload);
-  void dhcp_retry();
+  void send_dhcp(Bytes message);
+  void use_lease();
   void observe(uint64_t subject, uint64_t what, uint64_t argument);
 
   EventQueue& queue_;
@@ -172,15 +159,13 @@ class TcpGuest {
   Ipv6Address link_local_;
   std::optional<Ipv6Address> router_v6_;
   std::map<IpAddress, Neighbour> neighbours_;
-  uint32_t dhcp_transaction_ = 0;
-  int dhcp_tries_ = 0;
   int router_tries_ = 0;
   std::vector<PingRecord> pings_;
   std::vector<GuestDatagram> datagrams_;
   std::vector<UdpError> udp_errors_;
   std::vector<Port> udp_echo_;
   std::vector<ResolveRecord> resolutions_;
-  DhcpRecord dhcp_;
+  DhcpClient dhcp_;
   SlaacRecord slaac_;
   GuestCounts counts_;
   std::function<void(uint64_t, uint64_t, uint64_t)> observer_;

@@ -1,5 +1,5 @@
-// The part of TcpGuest that gets it its addresses and neighbours: DHCPv4 (RFC 2131), NDP (RFC 4861) and
-// SLAAC (RFC 4862).
+// The part of TcpGuest that gets it its addresses and neighbours: DHCPv4 by way of dhcp_client, NDP
+// (RFC 4861) and SLAAC (RFC 4862).
 #include "sim/tcp_guest.hh"
 
 namespace dashi {
@@ -8,17 +8,9 @@ namespace {
 
 using guest::Parsed;
 
-constexpr Duration kDhcpRetry = 4s;
-constexpr int kDhcpTries = 5;
 constexpr Duration kRouterRetry = 4s;  // RFC 4861 10 RTR_SOLICITATION_INTERVAL
 constexpr int kRouterTries = 3;
 constexpr uint8_t kHopLimit = 255;  // RFC 4861 6.1, 7.1
-constexpr uint32_t kCookie = 0x63825363;
-constexpr uint8_t kDiscover = 1;
-constexpr uint8_t kOffer = 2;
-constexpr uint8_t kRequest = 3;
-constexpr uint8_t kAckType = 5;
-constexpr uint8_t kNak = 6;
 
 uint32_t get32(Bytes from) { return load<Be32>(from); }
 
@@ -168,87 +160,20 @@ void TcpGuest::handle_router_advertisement(const Parsed& parsed) {
 
 // --- DHCPv4 ---
 
-void TcpGuest::dhcp_retry() {
-  queue_.schedule_after(kDhcpRetry, [this] {
-    if (dhcp_.bound || ++dhcp_tries_ > kDhcpTries) return;
-    send_dhcp(kDiscover);
-    dhcp_retry();
-  });
-}
-
-void TcpGuest::send_dhcp(uint8_t type) {
-  std::vector<uint8_t> message(236, 0);
-  message[0] = 1;  // BOOTREQUEST
-  message[1] = 1;
-  message[2] = 6;
-  store(MutableBytes(message).subspan(4), Be32{dhcp_transaction_});
-  copy_bytes(MutableBytes(message).subspan(28), spec_.mac.bytes);
-  const auto put = [&message](uint8_t code, Bytes value) {
-    message.push_back(code);
-    message.push_back(static_cast<uint8_t>(value.size()));
-    message.insert(message.end(), value.begin(), value.end());
-  };
-  std::array<uint8_t, 4> cookie{};
-  store(MutableBytes(cookie), Be32{kCookie});
-  message.insert(message.end(), cookie.begin(), cookie.end());
-  put(53, {&type, 1});
-  if (type == kRequest) {
-    put(50, dhcp_.address.bytes);
-    put(54, dhcp_.server.bytes);
-  }
-  put(55, std::array<uint8_t, 7>{1, 3, 6, 15, 26, 51, 119});
-  message.push_back(255);
+void TcpGuest::send_dhcp(Bytes message) {
   guest::IpOut header;
   header.source = Ipv4Address{};
   header.destination = Ipv4Address::from_u32(0xffffffff);
-  auto frame = guest::udp(MacAddress::broadcast(), spec_.mac, header, Port{68}, Port{67}, message);
+  auto frame = guest::udp(MacAddress::broadcast(), spec_.mac, header, Port{DhcpClient::kClientPort},
+                          Port{DhcpClient::kServerPort}, message);
   send_now(frame, Offload{});
 }
 
-void TcpGuest::handle_dhcp(Bytes payload) {
-  if (payload.size() < 240 || payload[0] != 2) return;
-  if (get32(payload.subspan(4)) != dhcp_transaction_ || dhcp_.bound) return;
-  uint8_t type = 0;
-  DhcpRecord offer;
-  offer.address = load<Ipv4Address>(payload.subspan(16));
-  for (size_t at = 240; at < payload.size() && payload[at] != 255;) {
-    if (payload[at] == 0) {
-      ++at;
-      continue;
-    }
-    if (at + 1 >= payload.size() || at + 2 + payload[at + 1] > payload.size()) {
-      ++counts_.malformed;
-      return;
-    }
-    const uint8_t code = payload[at];
-    const Bytes value = payload.subspan(at + 2, payload[at + 1]);
-    at += 2 + value.size();
-    if (code == 53 && value.size() == 1) type = value[0];
-    if (code == 1 && value.size() == 4) {
-      offer.prefix_length = static_cast<uint8_t>(std::popcount(get32(value)));
-    }
-    if (code == 3 && value.size() >= 4) offer.router = load<Ipv4Address>(value);
-    for (size_t i = 0; code == 6 && i + 4 <= value.size(); i += 4) {
-      offer.dns.push_back(load<Ipv4Address>(value.subspan(i)));
-    }
-    if (code == 26 && value.size() == 2) offer.mtu = load<Be16>(value);
-    if (code == 51 && value.size() == 4) offer.lease_seconds = get32(value);
-    if (code == 54 && value.size() == 4) offer.server = load<Ipv4Address>(value);
-  }
-  if (type == kOffer && !dhcp_.offered) {
-    dhcp_ = offer;
-    dhcp_.offered = true;
-    send_dhcp(kRequest);
-  } else if (type == kAckType && dhcp_.offered) {
-    dhcp_ = offer;
-    dhcp_.offered = dhcp_.bound = true;
-    v4_ = Ipv4Prefix{offer.address, offer.prefix_length};
-    gateway_v4_ = offer.router.value_or(offer.server);
-    observe(0, 15, offer.address.to_u32());
-  } else if (type == kNak) {
-    dhcp_.refused = true;
-    dhcp_.offered = false;
-  }
+void TcpGuest::use_lease() {
+  const DhcpRecord& lease = dhcp_.record();
+  v4_ = Ipv4Prefix{lease.address, lease.prefix_length};
+  gateway_v4_ = lease.gateway();
+  observe(0, 15, lease.address.to_u32());
 }
 
 }  // namespace dashi

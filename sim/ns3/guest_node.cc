@@ -1,6 +1,5 @@
 #include "sim/ns3/guest_node.hh"
 
-#include <ns3/ipv4-static-routing-helper.h>
 #include <ns3/ipv4.h>
 #include <ns3/ipv6.h>
 #include <ns3/mac48-address.h>
@@ -57,12 +56,7 @@ Ns3Guest::Ns3Guest(Ns3Simulation& simulation, SimLink& link, const Topology& top
   device_->SetSendCallback(ns3::MakeCallback(&Ns3Guest::send, this));
   node_->AddDevice(device_);
   const auto ipv4 = node_->GetObject<ns3::Ipv4>();
-  const uint32_t interface4 = ipv4->AddInterface(device_);
-  ipv4->AddAddress(interface4, ns3::Ipv4InterfaceAddress(to_ns3(topology.guest_v4),
-                                                         ns3::Ipv4Mask(topology.subnet.mask())));
-  ipv4->SetUp(interface4);
-  const ns3::Ipv4StaticRoutingHelper routing;
-  routing.GetStaticRouting(ipv4)->SetDefaultRoute(to_ns3(topology.gateway_v4), interface4);
+  ipv4->SetUp(ipv4->AddInterface(device_));
   if (topology.ipv6) {
     const auto ipv6 = node_->GetObject<ns3::Ipv6>();
     ipv6->SetUp(ipv6->AddInterface(device_));
@@ -70,8 +64,20 @@ Ns3Guest::Ns3Guest(Ns3Simulation& simulation, SimLink& link, const Topology& top
   link.set_receiver([this](const GuestFrame& frame) { receive(frame); });
 }
 
+void Ns3Guest::ask_for_address(uint32_t transaction) {
+  dhcp_.reset();  // its port is the next one's
+  dhcp_ = std::make_unique<Ns3DhcpClient>(simulation_.queue(), device_, kMac, transaction);
+}
+
+bool Ns3Guest::configured() const {
+  return dhcp_ != nullptr && dhcp_->record().bound &&
+         (!topology_.ipv6 || !address(Family::kIpv6).is_unspecified());
+}
+
 IpAddress Ns3Guest::address(Family family) const {
-  if (family == Family::kIpv4) return topology_.guest_v4;
+  if (family == Family::kIpv4) {
+    return dhcp_ != nullptr && dhcp_->record().bound ? dhcp_->record().address : Ipv4Address{};
+  }
   const auto ipv6 = node_->GetObject<ns3::Ipv6>();
   const int32_t interface = ipv6->GetInterfaceForDevice(device_);
   if (interface < 0) return Ipv6Address{};

@@ -52,6 +52,7 @@ Ns3World::Impl::Impl(const Ns3WorldConfig& world_config)
     : config(world_config),
       digest(world_config.digest),
       entropy(world_config.seed),
+      transactions(world_config.seed, "dhcp", 0),
       trace(*this),
       oracle(world_config.nat.limits),
       simulation(queue, world_config.seed),
@@ -132,15 +133,22 @@ EchoHub& Ns3World::Impl::client_hub(Family family) {
   return *hub;
 }
 
-// Until the guest has its addresses. Empty, or what is missing.
+// Until the guest has its addresses, and kBoot at least. Empty, or what is missing.
 std::optional<std::string> Ns3World::Impl::boot() {
-  queue.run_until(queue.now() + kBoot);
-  if (config.direct || !config.nat.topology.ipv6) return std::nullopt;
-  if (guest->address(Family::kIpv6).is_unspecified()) {
-    return "the guest got no IPv6 address from the Nat within " +
-           std::to_string(kBoot.count() / 1'000'000'000) + " s: is its link too lossy or too slow?";
+  const Instant begun = queue.now();
+  if (!config.direct) {
+    queue.schedule_after(
+        0ns, [this] { guest->ask_for_address(static_cast<uint32_t>(transactions.next_u64())); });
   }
-  return std::nullopt;
+  queue.run_until(begun + kBoot);
+  if (config.direct) return std::nullopt;
+  while (!guest->configured() && queue.now() < begun + kBootLimit) {
+    queue.run_until(queue.now() + 1s);
+  }
+  if (guest->configured()) return std::nullopt;
+  return std::string("the guest got no IPv") + (guest->lease().bound ? "6" : "4") +
+         " address from the Nat within " + std::to_string(kBootLimit.count() / 1'000'000'000) +
+         " s: is its link too lossy or too slow?";
 }
 
 // --- The WAN, watched ---
@@ -288,6 +296,10 @@ uint64_t Ns3World::damaged_frames() const {
 IpAddress Ns3World::guest_address(Family family) const {
   return impl_->guest == nullptr ? Ns3Topology::host_address(family)
                                  : impl_->guest->address(family);
+}
+const DhcpRecord& Ns3World::lease() const {
+  DASHI_CHECK(impl_->guest != nullptr);
+  return impl_->guest->lease();
 }
 uint64_t Ns3World::events_run() const { return impl_->queue.events_run(); }
 std::vector<std::string> Ns3World::violations() const {

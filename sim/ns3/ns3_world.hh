@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/nat/nat.hh"
+#include "sim/dhcp_client.hh"
 #include "sim/digest.hh"
 #include "sim/nat_driver.hh"
 #include "sim/ns3/ns3_world_config.hh"
@@ -98,6 +99,7 @@ class Ns3World {
  public:
   using TaskId = uint32_t;
   static constexpr Duration kBoot = 5s;  // when create returns: addresses are configured by then
+  static constexpr Duration kBootLimit = 120s;  // or later, on a bad link; after this it fails
 
   // Or what is wrong, in words.
   static Result<std::unique_ptr<Ns3World>, std::string> create(const Ns3WorldConfig& config);
@@ -139,6 +141,7 @@ class Ns3World {
   size_t host_sockets() const;      // open ones of the Nat's
   uint64_t damaged_frames() const;  // that the guest's card dropped
   IpAddress guest_address(Family family) const;
+  const DhcpRecord& lease() const;  // what DHCP gave the guest; not when direct
   uint64_t events_run() const;
   // What no run may do, whatever its faults, and this one did.
   std::vector<std::string> violations() const;

@@ -238,11 +238,12 @@ void Ns3World::Impl::start_query(TaskId id, const std::string& name, Family fami
     finish(task, "there is no gateway");
     return;
   }
-  const Endpoint gateway{config.nat.topology.gateway_v4, Port{kDnsPort}};
+  const DhcpRecord& lease = guest->lease();
+  const Endpoint server{lease.dns.empty() ? lease.gateway() : lease.dns[0], Port{kDnsPort}};
   const uint16_t type = family == Family::kIpv4 ? 1 : 28;
   task.query =
-      std::make_unique<NameQuery>(queue, client_node(), gateway, static_cast<uint16_t>(id + 1),
-                                  name, type, [this, id] { changed(id); });
+      std::make_unique<NameQuery>(queue, client_node(), server, static_cast<uint16_t>(id + 1), name,
+                                  type, [this, id] { changed(id); });
 }
 
 void Ns3World::Impl::update_query(Ns3Task& task) {

@@ -76,6 +76,7 @@ struct Ns3World::Impl {
   EventQueue queue;
   Digest digest;
   SeededEntropy entropy;
+  Prng transactions;  // DHCP's
   DigestTrace trace;
   NatOracle oracle;
   Ns3Simulation simulation;

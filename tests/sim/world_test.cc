@@ -59,6 +59,18 @@ BOOST_AUTO_TEST_CASE(dhcp_and_slaac_configure_a_guest) {
   expect_clean(world);
 }
 
+// Each message takes 100 ms, so that the third is on the link from 200 to 300 ms.
+BOOST_AUTO_TEST_CASE(a_lost_dhcp_request_is_made_up_for) {
+  WorldConfig config;
+  config.static_addresses = false;
+  config.link.up.delay = config.link.down.delay = 100ms;
+  config.link.up.faults.blackouts.push_back({Instant(190ms), 20ms});
+  World world(config);
+  BOOST_REQUIRE(world.configure(10s));
+  const DhcpRecord& lease = world.guest().dhcp();
+  BOOST_TEST((lease.bound_at - lease.began == 4200ms));
+}
+
 BOOST_AUTO_TEST_CASE(a_connect_that_fails_looks_to_the_guest_as_the_table_says) {
   for (const Family family : kFamilies) {
     WorldConfig config;
