@@ -81,6 +81,11 @@ void SimLink::wait_for_room(Duration after) {
   });
 }
 
+void SimLink::hold(bool full) {
+  if (held_ && !full) wait_for_room(Duration{});
+  held_ = full;
+}
+
 std::span<const FrameSlot> SimLink::reserve(size_t frames, size_t bytes_each) {
   DASHI_CHECK(reserved_.empty());  // one reservation at a time
   const uint64_t ordinal = reserves_++;
@@ -100,11 +105,11 @@ std::span<const FrameSlot> SimLink::reserve(size_t frames, size_t bytes_each) {
     pressed_ = true;
     wait_for_room(*pressure);
   }
-  const size_t given = pressed_ ? 0 : std::min(frames, room());
+  const size_t given = pressed_ || held_ ? 0 : std::min(frames, room());
   if (given < frames) {
     counts_.refused += frames - given;
     const Instant departs = down_.model.next_departure();
-    if (!pressed_) {
+    if (!pressed_ && !held_) {
       wait_for_room(departs == kNever ? Duration{1us} : departs - queue_.now());
     }
   }

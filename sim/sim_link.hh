@@ -66,6 +66,8 @@ class SimLink final : public GuestLink {
   // --- For worlds ---
   void set_digest(Digest* digest) { digest_ = digest; }
   void set_specs(const LinkSpec& up, const LinkSpec& down);
+  // Full: the Nat is given no room, until it is free again.
+  void hold(bool full);
   const GuestLinkCounts& counts() const { return counts_; }
   const LinkModel& up() const { return up_.model; }
   const LinkModel& down() const { return down_.model; }
@@ -111,6 +113,7 @@ class SimLink final : public GuestLink {
   bool waits_for_room_ = false;
   bool writable_ = false;
   bool pressed_ = false;  // back-pressure is on
+  bool held_ = false;     // by hold()
   std::function<void()> wake_;
   std::function<void(const GuestFrame&)> receiver_;
   Digest* digest_ = nullptr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/script/icmp_names.hh"
+#include "sim/script/message_wire.hh"
 
 namespace dashi::script {
 namespace {
@@ -69,6 +70,9 @@ std::string other_difference(const PacketSpec& line, const SeenPacket& seen) {
   if (line.tos && *line.tos != seen.tos) return "its TOS is " + std::to_string(seen.tos);
   if (line.ecn && *line.ecn != (seen.tos & 3))
     return "its ECN bits are " + std::to_string(seen.tos & 3);
+  if (line.macs && MacAddress(load<MacAddress>(seen.frame)) != line.macs->second) {
+    return "it is sent to " + to_string(load<MacAddress>(seen.frame));
+  }
   if (line.payload && *line.payload != std::string(seen.payload.begin(), seen.payload.end())) {
     return "it carries \"" + std::string(seen.payload.begin(), seen.payload.end()) + "\"";
   }
@@ -175,6 +179,10 @@ void Conversation::learn(const PacketSpec& line, const SeenPacket& seen) {
 }
 
 std::string Conversation::compare(const PacketSpec& line, SeenPacket seen) {
+  if (std::holds_alternative<MessageSpec>(line.transport)) {
+    const std::string differs = message_difference(line, seen);
+    return differs.empty() ? other_difference(line, seen) : differs;
+  }
   learn(line, seen);
   const bool icmp = std::holds_alternative<IcmpSpec>(seen.transport);
   const Ends expected = reversed(ends_of(line));
@@ -182,8 +190,9 @@ std::string Conversation::compare(const PacketSpec& line, SeenPacket seen) {
       icmp ? line.ends || seen.ends.to.address == expected.to.address : seen.ends == expected;
   seen = scripted(std::move(seen));
   if (!for_flow) return "it is for another flow: " + shown(seen.ends);
-  const std::string transport = transport_difference(line, seen);
-  return transport.empty() ? other_difference(line, seen) : transport;
+  std::string differs = transport_difference(line, seen);
+  if (differs.empty()) differs = other_difference(line, seen);
+  return differs.empty() ? stream_difference(line, seen) : differs;
 }
 
 }  // namespace dashi::script

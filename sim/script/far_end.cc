@@ -46,6 +46,20 @@ std::optional<Port> port_in(const Value* address) {
   return std::nullopt;
 }
 
+// Whether the address in {..., sin_addr=inet_addr("loopback")} is the NAT host's own.
+bool names_loopback(const Value* address) {
+  if (address == nullptr || address->kind != Value::Kind::kStruct) return false;
+  for (size_t i = 0; i < address->items.size(); ++i) {
+    const Value& of = address->items[i];
+    if (address->names[i] != "sin_addr" || of.items.size() != 1) continue;
+    return of.items[0].text == "loopback";
+  }
+  return false;
+}
+
+constexpr Ipv4Address kLoopback4{{127, 0, 0, 1}};
+constexpr Ipv6Address kLoopback6{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+
 }  // namespace
 
 bool holds_word(const Value& value, const char* word) {
@@ -167,6 +181,7 @@ CallResult FarEnd::connect(const CallSpec& call) {
   if (descriptor == nullptr) return CallResult::failed("EBADF");
   if (descriptor->kind == Descriptor::Kind::kDatagram) {
     descriptor->peer = guest_;
+    if (const auto port = port_in(argument(call, 1))) descriptor->peer.port = *port;
     return CallResult::returned(0);
   }
   if (!descriptor->connecting) {
@@ -174,7 +189,11 @@ CallResult FarEnd::connect(const CallSpec& call) {
     app.kind = AppKind::kManual;
     app.receive_buffer = descriptor->receive_buffer;
     descriptor->kind = Descriptor::Kind::kStream;
-    descriptor->app = world_.apps().connect(host_, guest_, app);
+    Endpoint to = guest_;
+    if (const auto port = port_in(argument(call, 1))) to.port = *port;
+    const bool local = names_loopback(argument(call, 1));
+    if (local) to.address = to.address.is_v4() ? IpAddress(kLoopback4) : IpAddress(kLoopback6);
+    descriptor->app = world_.apps().connect(local ? SimNet::kHereHost : host_, to, app);
     descriptor->connecting = true;
     if (descriptor->nonblocking) return CallResult::failed("EINPROGRESS");
   }

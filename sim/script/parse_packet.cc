@@ -1,7 +1,9 @@
 // Packet lines: '<' or '>', what IP carries of interest, the transport, and what the wire does to it.
 #include <array>
 
+#include "sim/script/message_forms.hh"
 #include "sim/script/parser_state.hh"
+#include "sim/script/places.hh"
 
 namespace dashi::script {
 namespace {
@@ -36,8 +38,15 @@ uint8_t parse_flags(ParserState& in) {
 }
 
 void parse_range(ParserState& in, TcpSpec& tcp) {
+  using Slot = VariableUse::Slot;
   const Where where = in.peek().where;
-  tcp.begin = static_cast<uint32_t>(in.integer("a sequence number", UINT32_MAX));
+  const bool variable = in.peek().is('$');
+  tcp.begin =
+      static_cast<uint32_t>(in.integer_or_variable("a sequence number", UINT32_MAX, Slot::kBegin));
+  if (variable && in.accept('(')) {  // $seq(5): the end follows from it
+    tcp.length = static_cast<uint32_t>(in.integer("a length", UINT16_MAX));
+    return in.expect(')');
+  }
   in.expect(':');
   const auto end = static_cast<uint32_t>(in.integer("a sequence number", UINT32_MAX));
   in.expect('(');
@@ -53,7 +62,10 @@ TcpSpec parse_tcp(ParserState& in, Side side) {
   tcp.flags = parse_flags(in);
   if (in.failed()) return tcp;
   parse_range(in, tcp);
-  if (in.accept_word("ack")) tcp.ack = static_cast<uint32_t>(in.integer("an ack", UINT32_MAX));
+  if (in.accept_word("ack")) {
+    tcp.ack = static_cast<uint32_t>(
+        in.integer_or_variable("an ack", UINT32_MAX, VariableUse::Slot::kAck));
+  }
   if (in.accept_word("win")) tcp.window = static_cast<uint16_t>(in.integer("a window", UINT16_MAX));
   if (in.accept_word("urg"))
     tcp.urgent = static_cast<uint16_t>(in.integer("an urgent pointer", UINT16_MAX));
@@ -72,9 +84,13 @@ IcmpSpec parse_icmp(ParserState& in) {
   const bool coded = in.on_line(line) && in.peek().kind == Token::Kind::kWord;
   if (coded && !in.peek().is_word("mtu") && !in.peek().is_word("id")) icmp.code = in.take().text;
   if (in.accept_word("mtu")) icmp.mtu = static_cast<uint32_t>(in.integer("an MTU", UINT32_MAX));
-  if (in.accept_word("id")) icmp.id = static_cast<uint16_t>(in.integer("an id", UINT16_MAX));
+  if (in.accept_word("id")) {
+    icmp.id =
+        static_cast<uint16_t>(in.integer_or_variable("an id", UINT16_MAX, VariableUse::Slot::kId));
+  }
   if (in.accept_word("seq")) {
-    icmp.sequence = static_cast<uint16_t>(in.integer("a sequence number", UINT16_MAX));
+    icmp.sequence = static_cast<uint16_t>(
+        in.integer_or_variable("a sequence number", UINT16_MAX, VariableUse::Slot::kSequence));
   }
   if (in.accept('(')) {
     icmp.length = static_cast<uint32_t>(in.integer("a length", UINT16_MAX));
@@ -108,6 +124,12 @@ void parse_ip_word(ParserState& in, PacketSpec& packet) {
 }
 
 std::optional<IpAddress> parse_address(ParserState& in) {
+  if (in.peek().kind == Token::Kind::kWord) {
+    const Token token = in.take();
+    const std::optional<IpAddress> place = named_place(token.text);
+    if (!place) in.fail(token.where, "no such place: " + token.text);
+    return place;
+  }
   const bool bracketed = in.accept('[');
   const Token token = in.peek();
   std::optional<IpAddress> address;
@@ -119,50 +141,70 @@ std::optional<IpAddress> parse_address(ParserState& in) {
   return address;
 }
 
-Endpoint parse_endpoint(ParserState& in) {
+Port parse_port(ParserState& in, VariableUse::Slot slot) {
+  return Port{static_cast<uint16_t>(in.integer_or_variable("a port", UINT16_MAX, slot))};
+}
+
+Endpoint parse_endpoint(ParserState& in, VariableUse::Slot slot) {
   Endpoint endpoint;
   const std::optional<IpAddress> address = parse_address(in);
-  in.expect(':');
-  endpoint.port = Port{static_cast<uint16_t>(in.integer("a port", UINT16_MAX))};
+  if (in.accept(':')) endpoint.port = parse_port(in, slot);
   if (address) endpoint.address = *address;
   return endpoint;
 }
 
-// 10.0.0.2:4000 > 192.0.2.1:80, or 4000 > 80 with the script's own addresses.
+// 10.0.0.2:4000 > 192.0.2.1:80, guest:4000 > server:80, or 4000 > 80 with the script's own addresses.
 void parse_ends(ParserState& in, PacketSpec& packet) {
-  const Token::Kind kind = in.peek().kind;
-  if (kind == Token::Kind::kInteger) {
-    Ends ends;
-    ends.from.port = Port{static_cast<uint16_t>(in.integer("a port", UINT16_MAX))};
+  using Slot = VariableUse::Slot;
+  const Token& next = in.peek();
+  const bool place = next.kind == Token::Kind::kWord && named_place(next.text).has_value();
+  Ends ends;
+  if (next.kind == Token::Kind::kInteger || next.is('$')) {
+    ends.from.port = parse_port(in, Slot::kFromPort);
     in.expect('>');
-    ends.to.port = Port{static_cast<uint16_t>(in.integer("a port", UINT16_MAX))};
+    ends.to.port = parse_port(in, Slot::kToPort);
     packet.ends = ends;
-  } else if (kind == Token::Kind::kAddress || in.peek().is('[')) {
-    Ends ends;
-    ends.from = parse_endpoint(in);
+  } else if (place || next.kind == Token::Kind::kAddress || next.is('[')) {
+    ends.from = parse_endpoint(in, Slot::kFromPort);
     in.expect('>');
-    ends.to = parse_endpoint(in);
+    ends.to = parse_endpoint(in, Slot::kToPort);
     packet.ends = ends;
   }
+}
+
+uint32_t parse_bytes(ParserState& in) {
+  return static_cast<uint32_t>(in.integer("a number of bytes", UINT16_MAX));
 }
 
 void parse_mishaps(ParserState& in, PacketSpec& packet, uint32_t line) {
   while (in.on_line(line) && !in.failed()) {
     if (in.accept_word("drop"))
-      packet.mishaps.push_back({Mishap::Kind::kDrop, {}});
+      packet.mishaps.push_back({Mishap::Kind::kDrop, {}, 0});
     else if (in.accept_word("dup"))
-      packet.mishaps.push_back({Mishap::Kind::kDuplicate, {}});
+      packet.mishaps.push_back({Mishap::Kind::kDuplicate, {}, 0});
     else if (in.accept_word("corrupt"))
-      packet.mishaps.push_back({Mishap::Kind::kCorrupt, {}});
+      packet.mishaps.push_back({Mishap::Kind::kCorrupt, {}, 0});
     else if (in.accept_word("delay"))
-      packet.mishaps.push_back({Mishap::Kind::kDelay, in.duration()});
+      packet.mishaps.push_back({Mishap::Kind::kDelay, in.duration(), 0});
+    else if (in.accept_word("frag"))
+      packet.mishaps.push_back({Mishap::Kind::kFragment, {}, parse_bytes(in)});
+    else if (in.accept_word("cut"))
+      packet.mishaps.push_back({Mishap::Kind::kCut, {}, parse_bytes(in)});
+    else if (in.accept_word("pad"))
+      packet.mishaps.push_back({Mishap::Kind::kPad, {}, parse_bytes(in)});
+    else if (in.accept_word("segment"))
+      packet.mishaps.push_back({Mishap::Kind::kSegment, {}, parse_bytes(in)});
     else
       return;
   }
 }
 
 void parse_transport(ParserState& in, PacketSpec& packet) {
-  if (in.accept_word("icmp") || in.accept_word("icmpv6")) {
+  if (in.peek().kind == Token::Kind::kWord && is_message(in.peek().text)) {
+    packet.transport = parse_message(in);
+  } else if (in.peek().is_word("nothing")) {
+    packet.transport = MessageSpec{in.take().text, {}, {}};
+  } else if (in.accept_word("icmp") || in.accept_word("icmpv6")) {
     packet.transport = parse_icmp(in);
   } else if (in.accept_word("udp")) {
     UdpSpec udp;
@@ -184,7 +226,20 @@ constexpr uint32_t kPayloadMax = 65535 - 60 - 60;
 uint32_t length_of(const PacketSpec& packet) {
   if (const auto* tcp = std::get_if<TcpSpec>(&packet.transport)) return tcp->length;
   if (const auto* udp = std::get_if<UdpSpec>(&packet.transport)) return udp->length;
-  return std::get<IcmpSpec>(packet.transport).length;
+  if (const auto* icmp = std::get_if<IcmpSpec>(&packet.transport)) return icmp->length;
+  return static_cast<uint32_t>(number_of(std::get<MessageSpec>(packet.transport), "length", 0) &
+                               UINT32_MAX);
+}
+
+// mac 02:00:00:00:00:02 > ff:ff:ff:ff:ff:ff
+void parse_macs(ParserState& in, PacketSpec& packet) {
+  const Where where = in.peek().where;
+  if (!in.accept_word("mac")) return;
+  const std::optional<MacAddress> from = parse_mac(in.take().text);
+  in.expect('>');
+  const std::optional<MacAddress> to = parse_mac(in.take().text);
+  if (!from || !to) return in.fail(where, "expected mac ADDRESS > ADDRESS");
+  packet.macs.emplace(*from, *to);
 }
 
 }  // namespace
@@ -196,6 +251,7 @@ PacketSpec parse_packet(ParserState& in) {
   for (const char* wrapped : {"ipv4", "ipv6", "gre", "mpls"}) {
     if (in.peek().is_word(wrapped)) in.fail(in.peek().where, "encapsulation is not served");
   }
+  parse_macs(in, packet);
   if (in.peek().is('[') || in.peek().is('(')) {
     const char closer = in.take().is('[') ? ']' : ')';
     if (in.peek().kind == Token::Kind::kAddress) {  // [2001:db8::1]:80 > ...
@@ -216,7 +272,13 @@ PacketSpec parse_packet(ParserState& in) {
     packet.payload = in.take().text;
     while (in.peek().kind == Token::Kind::kString) *packet.payload += in.take().text;
   }
+  const bool tcp = std::holds_alternative<TcpSpec>(packet.transport);
+  if (tcp && in.on_line(side.where.line) && in.peek().is_word("dns")) {
+    do packet.messages.push_back(parse_message(in));
+    while (in.accept(',') && !in.failed());
+  }
   parse_mishaps(in, packet, side.where.line);
+  packet.variables = in.take_variables();
   return packet;
 }
 

@@ -58,9 +58,11 @@ TcpOption parse_option(ParserState& in) {
   } else if (name == "TS") {
     option.kind = TcpOption::Kind::kTimestamps;
     if (!in.accept_word("val")) in.expected("'val'");
-    option.value = static_cast<uint32_t>(in.integer("a timestamp", UINT32_MAX));
+    option.value = static_cast<uint32_t>(
+        in.integer_or_variable("a timestamp", UINT32_MAX, VariableUse::Slot::kTimestamp));
     if (!in.accept_word("ecr")) in.expected("'ecr'");
-    option.echo = static_cast<uint32_t>(in.integer("a timestamp", UINT32_MAX));
+    option.echo = static_cast<uint32_t>(
+        in.integer_or_variable("a timestamp", UINT32_MAX, VariableUse::Slot::kEcho));
   } else if (name == "FO" || name == "md5") {
     option.kind = TcpOption::Kind::kRaw;
     option.value = name == "FO" ? kFastOpen : kMd5;

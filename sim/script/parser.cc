@@ -1,5 +1,6 @@
 #include "sim/script/parser.hh"
 
+#include "sim/script/nat_commands.hh"
 #include "sim/script/parser_state.hh"
 
 namespace dashi::script {
@@ -130,15 +131,15 @@ When parse_when(ParserState& in) {
 DirectiveSpec parse_directive(ParserState& in, uint32_t line) {
   DirectiveSpec directive;
   directive.name = in.take().text;
-  while (in.on_line(line) && !in.failed()) directive.words.push_back(in.take().text);
+  const bool fault = directive.name == "fail";  // whose words are single tokens
+  while (in.on_line(line) && !in.failed()) {
+    directive.words.push_back(fault ? in.take().text : in.term());
+  }
   return directive;
 }
 
 bool is_directive(const Token& token) {
-  for (const char* name : {"expect", "fail"}) {
-    if (token.is_word(name)) return true;
-  }
-  return false;
+  return token.kind == Token::Kind::kWord && (token.text == "fail" || is_command(token.text));
 }
 
 Event parse_event(ParserState& in) {

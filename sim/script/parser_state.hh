@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "sim/script/lexer.hh"
 
@@ -28,7 +29,10 @@ class ParserState {
   bool accept_word(std::string_view word);
   void expect(char punctuation);
   uint64_t integer(const char* what, uint64_t most);  // "expected WHAT", "WHAT is out of range"
+  uint64_t integer_or_variable(const char* what, uint64_t most, VariableUse::Slot slot);
+  std::vector<VariableUse> take_variables() { return std::exchange(variables_, {}); }
   std::string word(const char* what);
+  std::string term();   // all up to white space, or one string: who-has, 10.0.0.0/24, $name
   Duration time();      // seconds, with or without a point
   Duration duration();  // 10ms, 3us, 2s, or seconds
   bool on_line(uint32_t line) const { return !at_end() && peek().where.line == line; }
@@ -36,6 +40,7 @@ class ParserState {
  private:
   Lexer lexer_;
   std::optional<ScriptError> error_;
+  std::vector<VariableUse> variables_;  // of the line that is being read
 };
 
 // How a token reads in a message.
@@ -47,6 +52,7 @@ std::optional<Duration> seconds(std::string_view text);
 Value parse_value(ParserState& in);
 CallSpec parse_call(ParserState& in);
 PacketSpec parse_packet(ParserState& in);
+MessageSpec parse_message(ParserState& in);
 std::vector<TcpOption> parse_tcp_options(ParserState& in, bool& any);
 
 }  // namespace dashi::script

@@ -1,13 +1,19 @@
 #include "sim/script/runner.hh"
 
 #include <algorithm>
+#include <set>
 
 #include "sim/guest_wire.hh"
 #include "sim/script/conversation.hh"
 #include "sim/script/far_end.hh"
 #include "sim/script/host_faults.hh"
 #include "sim/script/icmp_names.hh"
+#include "sim/script/message_wire.hh"
+#include "sim/script/mishaps.hh"
+#include "sim/script/nat_commands.hh"
+#include "sim/script/places.hh"
 #include "sim/script/setting.hh"
+#include "sim/script/variables.hh"
 
 namespace dashi::script {
 namespace {
@@ -24,6 +30,20 @@ std::string shown(Instant at) {
   return std::to_string(us / 1'000'000) + "." + fraction;
 }
 
+// Of what a link says for itself, which kind: "arp", "router", "neighbor"; empty: it is not that.
+std::string link_protocol(const TransportSpec& transport) {
+  const auto* message = std::get_if<MessageSpec>(&transport);
+  if (message == nullptr) return {};
+  return message->protocol == "icmp6" ? message->verb.substr(0, message->verb.find('-'))
+         : message->protocol == "arp" ? "arp"
+                                      : "";
+}
+
+bool is_nothing(const PacketSpec& line) {
+  const auto* message = std::get_if<MessageSpec>(&line.transport);
+  return message != nullptr && message->protocol == "nothing";
+}
+
 class Run {
  public:
   Run(const Script& script, const Setting& setting)
@@ -32,14 +52,21 @@ class Run {
         world_(setting.world),
         far_end_(world_, Setting::kServerHost, setting.server, forwarded(setting)),
         conversation_(setting.guest, setting.server),
-        macs_{kGuestMac, setting.world.nat.topology.gateway_mac} {}
+        macs_{kGuestMac, setting.world.nat.topology.gateway_mac} {
+    for (const Event& event : script.events) {
+      const auto* line = std::get_if<PacketSpec>(&event.what);
+      if (line != nullptr) hears_.insert(link_protocol(line->transport));
+    }
+  }
 
   World& world() { return world_; }
   Outcome go();
 
  private:
   static Endpoint forwarded(const Setting& setting) {
-    return setting.world.forwards.empty() ? Endpoint{} : setting.world.forwards[0].host;
+    const IpAddress here = place_of(*named_place("host"), setting);
+    return setting.world.forwards.empty() ? Endpoint{here, Port{8080}}
+                                          : setting.world.forwards[0].host;
   }
 
   void announce();
@@ -53,7 +80,11 @@ class Run {
   void call(const Event& event, const CallSpec& spec);
   bool retry();
   void judge(const Event& event, const CallSpec& spec, const CallResult& result);
-  void expect_counter(const Event& event, const DirectiveSpec& directive);
+  void expect_nothing(const Event& event);
+  Ends gateway_ends() const;
+  PacketSpec settled(const Event& event, const PacketSpec& line);
+  bool is_listened_to(const SeenPacket& seen) const;
+  void direct(const Event& event, const DirectiveSpec& directive);
   void note(Instant at, char side, const std::string& text);
   void skip(Where where, std::string reason);
   void differ(Where where, std::string reason);
@@ -66,6 +97,8 @@ class Run {
   FarEnd far_end_;
   Conversation conversation_;
   Macs macs_;
+  Variables variables_;
+  std::set<std::string> hears_;  // the link's own protocols that the script has lines of
   Instant last_{};               // when the event before this one was due, or came
   size_t looked_at_ = 0;         // of what the guest heard
   std::deque<SeenPacket> seen_;  // and no line has taken yet
@@ -119,23 +152,65 @@ void Run::guest_sends(const Event& event, const PacketSpec& line) {
     return skip(event.where,
                 "no such ICMP message in this family: " + icmp->type + " " + icmp->code);
   }
-  PacketSpec packet = conversation_.live(line);
-  std::vector<uint8_t> frame = frame_of(packet, macs_, *packet.ends);
+  PacketSpec filled = settled(event, line);
+  if (over()) return;
+  const bool message = std::holds_alternative<MessageSpec>(line.transport);
+  PacketSpec packet = message ? std::move(filled) : conversation_.live(filled);
+  address_message(packet, macs_, {setting_.guest, setting_.server}, gateway_ends());
+  const Ends about = packet.ends.value_or(Ends{});
+  const Macs macs{packet.macs->first, packet.macs->second};
   note(world_.now(), '<', written(line.transport));
-  Duration delay{};
-  unsigned copies = 1;
-  for (const Mishap& mishap : line.mishaps) {
-    if (mishap.kind == Mishap::Kind::kDrop) copies = 0;
-    if (mishap.kind == Mishap::Kind::kDuplicate) ++copies;
-    if (mishap.kind == Mishap::Kind::kDelay) delay = mishap.delay;
-    if (mishap.kind == Mishap::Kind::kCorrupt) frame.back() ^= 1;
-  }
-  for (; copies > 0; --copies) {
-    if (delay == Duration{})
-      world_.script().send(frame, Offload{});
+  for (const SentFrame& sent : suffer(frame_of(packet, macs, about), line.mishaps)) {
+    if (sent.after == Duration{})
+      world_.script().send(sent.bytes, sent.offload);
     else
-      world_.script().send_at(world_.now() + delay, frame, Offload{});
+      world_.script().send_at(world_.now() + sent.after, sent.bytes, sent.offload);
   }
+}
+
+Ends Run::gateway_ends() const {
+  const IpAddress gateway = place_of(*named_place("gateway"), setting_);
+  return {{setting_.guest.address, Port{40053}}, {gateway, Port{53}}};
+}
+
+// The line with addresses and known numbers in place of names and variables.
+PacketSpec Run::settled(const Event& event, const PacketSpec& line) {
+  PacketSpec packet = line;
+  if (packet.ends) {
+    packet.ends->from.address = place_of(packet.ends->from.address, setting_);
+    packet.ends->to.address = place_of(packet.ends->to.address, setting_);
+  }
+  if (auto* message = std::get_if<MessageSpec>(&packet.transport)) name_places(*message, setting_);
+  for (MessageSpec& message : packet.messages) name_places(message, setting_);
+  const std::string unknown = variables_.fill(packet);
+  if (line.side == Side::kNat) return packet;
+  if (!unknown.empty()) differ(event.where, "no line before has seen $" + unknown);
+  if (!packet.messages.empty()) {
+    const std::vector<uint8_t> stream = stream_of(packet.messages);
+    packet.payload.emplace(stream.begin(), stream.end());
+    const auto& tcp = std::get<TcpSpec>(packet.transport);
+    if (tcp.length != stream.size()) {
+      differ(event.where, "these messages take " + std::to_string(stream.size()) + " bytes");
+    }
+  }
+  return packet;
+}
+
+bool Run::is_listened_to(const SeenPacket& seen) const {
+  const std::string protocol = link_protocol(seen.transport);
+  return protocol.empty() || hears_.count(protocol) != 0;
+}
+
+// +1 > nothing: until then nothing came.
+void Run::expect_nothing(const Event& event) {
+  const Instant until =
+      (event.when.kind == When::Kind::kAbsolute ? Instant{} : last_) + event.when.to;
+  advance(until);
+  world_.run_until(world_.now());
+  last_ = until;
+  if (!look() || over()) return;
+  const SeenPacket seen = conversation_.scripted(seen_.front());
+  differ(event.where, "expected nothing, but at " + shown(seen.at) + " came " + text_of(seen));
 }
 
 // Takes what the guest heard since; true if a packet waits for its line.
@@ -146,7 +221,8 @@ bool Run::look() {
     if (const auto* unreadable = std::get_if<Unreadable>(&seen)) {
       note(heard[looked_at_].at, '>', unreadable->why);
       differ({}, "the NAT sent " + unreadable->why);
-    } else if (auto* packet = std::get_if<SeenPacket>(&seen)) {
+    } else if (auto* packet = std::get_if<SeenPacket>(&seen);
+               packet != nullptr && is_listened_to(*packet)) {
       seen_.push_back(std::move(*packet));
     }
   }
@@ -169,15 +245,16 @@ void Run::expect(const Event& event, const PacketSpec& line) {
   const bool any = when.kind == When::Kind::kAny;
   const Instant earliest = any ? Instant{} : base + when.from - setting_.tolerance;
   const Instant latest = any ? world_.now() + kAnyTime : base + when.to + setting_.tolerance;
-  PacketSpec rest = line;
+  PacketSpec rest = settled(event, line);
   for (;;) {
     const std::optional<SeenPacket> seen = next_seen(std::max(latest, world_.now()));
     if (over()) return;
     if (!seen) return differ(event.where, rest, "nothing came by " + shown(latest));
+    variables_.learn(rest, conversation_.scripted(*seen));
     auto* due = std::get_if<TcpSpec>(&rest.transport);
     std::string difference = conversation_.compare(rest, *seen);
     const SeenPacket scripted = conversation_.scripted(*seen);
-    note(seen->at, '>', written(scripted.transport));
+    note(seen->at, '>', text_of(scripted));
     const auto* came = std::get_if<TcpSpec>(&scripted.transport);
     const bool part =
         due != nullptr && came != nullptr && came->length > 0 && came->length < due->length;
@@ -189,9 +266,8 @@ void Run::expect(const Event& event, const PacketSpec& line) {
       difference = conversation_.compare(piece, *seen);
     }
     if (!difference.empty()) {
-      return differ(
-          event.where, rest,
-          "at " + shown(seen->at) + " came " + written(scripted.transport) + ": " + difference);
+      return differ(event.where, rest,
+                    "at " + shown(seen->at) + " came " + text_of(scripted) + ": " + difference);
     }
     if (seen->at < earliest || seen->at > latest) {
       return differ(
@@ -265,32 +341,19 @@ void Run::advance(Instant to) {
   retry();
 }
 
-// expect COUNTER == N
-void Run::expect_counter(const Event& event, const DirectiveSpec& directive) {
-  const std::vector<std::string>& words = directive.words;
-  if (words.size() != 4 || words[1] != "=" || words[2] != "=") {
-    return skip(event.where, "only 'expect COUNTER == NUMBER' is understood");
-  }
-  world_.run_until(world_.now());
-  std::string name = words[0];
-  std::replace(name.begin(), name.end(), '_', '-');
-  const Counters& counters = world_.nat().counters();
-  std::optional<uint64_t> value;
-  for (size_t i = 0; i < counters.values.size(); ++i) {
-    if (name_of(static_cast<Counter>(i)) == name) value = counters.values[i];
-  }
-  for (size_t i = 0; i < counters.drops.size(); ++i) {
-    if (name_of(static_cast<DropReason>(i)) == name) value = counters.drops[i];
-  }
-  if (!value) return differ(event.where, "no such counter: " + words[0]);
-  if (std::to_string(*value) != words[3]) {
-    differ(event.where, words[0] + " is " + std::to_string(*value) + ", not " + words[3]);
-  }
+void Run::direct(const Event& event, const DirectiveSpec& directive) {
+  world_.run_until(world_.now());  // what is on its way at this instant has come
+  const std::string wrong = directive.name == "fail"
+                                ? force_fault(world_.sockets().faults(), directive.words)
+                                : command(world_, setting_, directive);
+  if (!wrong.empty()) differ(event.where, wrong);
 }
 
 void Run::handle(const Event& event) {
   const auto* packet = std::get_if<PacketSpec>(&event.what);
-  if (packet != nullptr && packet->side == Side::kNat) return expect(event, *packet);
+  if (packet != nullptr && packet->side == Side::kNat) {
+    return is_nothing(*packet) ? expect_nothing(event) : expect(event, *packet);
+  }
   const Instant at = due(event.when);
   advance(at);
   last_ = at;
@@ -304,10 +367,7 @@ void Run::handle(const Event& event) {
     return call(event, *spec);
   }
   if (const auto* directive = std::get_if<DirectiveSpec>(&event.what)) {
-    if (directive->name == "expect") return expect_counter(event, *directive);
-    const std::string wrong = force_fault(world_.sockets().faults(), directive->words);
-    if (!wrong.empty()) differ(event.where, wrong);
-    return;
+    return direct(event, *directive);
   }
   if (std::holds_alternative<CodeSpec>(event.what)) skip(event.where, "code is not served");
 }
@@ -324,7 +384,7 @@ Outcome Run::go() {
     if (blocked_ != nullptr) differ(blocked_->where, "this call never returned");
   }
   while (look() && !seen_.empty()) {
-    note(seen_.front().at, '>', written(conversation_.scripted(seen_.front()).transport));
+    note(seen_.front().at, '>', text_of(conversation_.scripted(seen_.front())));
     seen_.pop_front();
   }
   outcome_.dump = world_.nat().dump(world_.now());

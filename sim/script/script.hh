@@ -80,16 +80,50 @@ struct IcmpSpec {
   uint32_t length = 0;
 };
 
+// A message of another protocol: arp who-has 10.0.0.1 tell 10.0.0.2. Values are text, as message_forms
+// says of each name; a list's are parted by commas.
+struct MessageField {
+  Where where;
+  std::string name;
+  std::string value;
+};
+struct MessageSpec {
+  std::string protocol;
+  std::string verb;
+  std::vector<MessageField> fields;
+};
+
+using TransportSpec = std::variant<TcpSpec, UdpSpec, IcmpSpec, MessageSpec>;
+
 struct Ends {
   Endpoint from;
   Endpoint to;
 };
 
+// A number of a line that is written as a variable: $name, $name+1.
+struct VariableUse {
+  enum class Slot : uint8_t { kFromPort, kToPort, kBegin, kAck, kTimestamp, kEcho, kId, kSequence };
+  Where where;
+  std::string name;
+  int64_t plus = 0;
+  Slot slot{};
+};
+
 // What the wire does to a packet of this line.
 struct Mishap {
-  enum class Kind : uint8_t { kDrop, kDuplicate, kDelay, kCorrupt };
+  enum class Kind : uint8_t {
+    kDrop,
+    kDuplicate,
+    kDelay,
+    kCorrupt,
+    kFragment,
+    kCut,
+    kPad,
+    kSegment
+  };
   Kind kind{};
   Duration delay{};
+  uint32_t bytes = 0;  // kFragment: of payload each; kCut: left; kPad: added; kSegment: each
 };
 
 struct PacketSpec {
@@ -97,9 +131,12 @@ struct PacketSpec {
   std::optional<Ends> ends;  // else the script's own flow
   std::optional<uint8_t> ttl;
   std::optional<uint8_t> tos;
-  std::optional<uint8_t> ecn;  // the two bits
-  std::variant<TcpSpec, UdpSpec, IcmpSpec> transport;
+  std::optional<uint8_t> ecn;                             // the two bits
+  std::optional<std::pair<MacAddress, MacAddress>> macs;  // from, to
+  TransportSpec transport;
   std::optional<std::string> payload;  // its bytes; else zeros are sent and any are taken
+  std::vector<MessageSpec> messages;   // DNS messages that a TCP line carries, each framed
+  std::vector<VariableUse> variables;
   std::vector<Mishap> mishaps;
 };
 
@@ -139,7 +176,7 @@ struct CodeSpec {
   std::string text;  // between %{ and }%
 };
 
-// Words of ours: `expect`, `fail`. Each is its words and values in order.
+// Words of ours: `expect`, `fail`, `forward`, ... Each is its words and values in order.
 struct DirectiveSpec {
   std::string name;
   std::vector<std::string> words;

@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sim/script/setting_names.hh"
+
 namespace dashi::script {
 namespace {
 
 constexpr Ipv4Address kServer4{{203, 0, 113, 10}};
 constexpr Ipv6Address kServer6{{0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10}};
+constexpr Ipv4Address kElsewhere4{{203, 0, 113, 20}};
+constexpr Ipv6Address kElsewhere6{{0x20, 0x01, 0x0d, 0xb8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20}};
 constexpr uint32_t kPacketdrillMtu = 1500;
 // Packetdrill's IPv6 links are so much larger that its scripts hold for both families.
 constexpr uint32_t kIpv6More = 20;
@@ -51,7 +55,7 @@ std::optional<bool> apply(const OptionLine& option, Setting& setting, uint32_t& 
     end.port = Port{static_cast<uint16_t>(value & UINT16_MAX)};
     return value <= UINT16_MAX;
   }
-  return std::nullopt;
+  return apply_named(option, setting);
 }
 
 HostSpec server_host() {
@@ -61,10 +65,32 @@ HostSpec server_host() {
   return host;
 }
 
+// Another host, for scripts that need to tell two apart.
+HostSpec elsewhere() {
+  HostSpec host;
+  host.name = "elsewhere";
+  host.addresses = {kElsewhere4, kElsewhere6};
+  return host;
+}
+
+// A name whose answer is longer than a query without EDNS allows (RFC 1035 2.3.4).
+DnsTableEntry many_addresses() {
+  DnsTableEntry entry{"many.example", {}, {}};
+  for (uint8_t i = 1; i <= 40; ++i) entry.addresses.emplace_back(Ipv4Address{{203, 0, 113, i}});
+  return entry;
+}
+
 bool calls(const Script& script, const char* name) {
   return std::any_of(script.events.begin(), script.events.end(), [name](const Event& event) {
     const auto* call = std::get_if<CallSpec>(&event.what);
     return call != nullptr && call->name == name;
+  });
+}
+
+bool directs(const Script& script, const char* name) {
+  return std::any_of(script.events.begin(), script.events.end(), [name](const Event& event) {
+    const auto* directive = std::get_if<DirectiveSpec>(&event.what);
+    return directive != nullptr && directive->name == name;
   });
 }
 
@@ -85,6 +111,11 @@ Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& 
   setting.tolerance = options.tolerance;
   setting.server.port = Port{8080};
   setting.guest_service.port = Port{8080};
+  WorldConfig& world = setting.world;
+  world.net = standard_net();
+  world.net.hosts = {server_host(), elsewhere()};
+  world.net.dns_table.push_back(many_addresses());
+  small_tables(world.nat.limits);
   uint32_t mtu = kPacketdrillMtu;
   for (const OptionLine& option : script.options) {
     const std::optional<bool> applied = apply(option, setting, mtu);
@@ -96,23 +127,19 @@ Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& 
     }
   }
   const bool v6 = setting.family == Family::kIpv6;
-  WorldConfig& world = setting.world;
   world.scripted = true;
   world.digests = false;
-  world.net = standard_net();
-  world.net.hosts = {server_host()};
   world.nat.topology.ipv6 = v6;
   world.link.limits.mtu = world.nat.topology.mtu = mtu + (v6 ? kIpv6More : 0);
-  const auto valid = validate(world.nat.topology);
-  if (!valid.ok()) return ScriptError{{1, 1}, message_of(valid.error())};
-  small_tables(world.nat.limits);
+  const auto valid = validate(world.nat);
+  if (!valid.ok()) return ScriptError{{1, 1}, valid.error()};
   Ipv6Address guest6 = world.nat.topology.prefix_v6.address;
   guest6.bytes[15] = 2;
   const IpAddress guest = v6 ? IpAddress(guest6) : IpAddress(world.nat.topology.guest_v4);
   setting.guest = {guest, Port{44444}};
   setting.server.address = v6 ? IpAddress(kServer6) : IpAddress(kServer4);
   setting.guest_service.address = guest;
-  if (calls(script, "connect")) {
+  if (calls(script, "connect") && !directs(script, "forward")) {
     const IpAddress& here = world.net.here.addresses[v6 ? 1 : 0];
     world.forwards.push_back(
         {ForwardProtocol::kTcp, {here, Port{8080}}, setting.guest_service.port, guest});

@@ -5,6 +5,8 @@
 #include "sim/guest_bytes.hh"
 #include "sim/guest_wire.hh"
 #include "sim/script/icmp_names.hh"
+#include "sim/script/message_forms.hh"
+#include "sim/script/message_wire.hh"
 
 namespace dashi::script {
 namespace {
@@ -198,20 +200,28 @@ std::variant<std::monostate, SeenPacket, Unreadable> see(const HeardFrame& frame
   }
   SeenPacket seen;
   seen.at = frame.at;
+  seen.frame = frame.bytes;
+  seen.offload = frame.offload;
   seen.ttl = parsed.ttl;
   seen.tos = parsed.tos;
   seen.ends = {{parsed.source, parsed.source_port}, {parsed.destination, parsed.destination_port}};
   seen.payload.assign(parsed.payload.begin(), parsed.payload.end());
   const bool v6 = parsed.source.is_v6();
-  if (parsed.ether_type == guest::kEtherArp) return std::monostate{};
+  if (parsed.ether_type == guest::kEtherArp) {
+    if (auto arp = read_arp(parsed.network)) seen.transport = std::move(*arp);
+    return seen;
+  }
   if (parsed.protocol == guest::kProtoTcp) {
     seen.transport = read_tcp(parsed);
   } else if (parsed.protocol == guest::kProtoUdp) {
     seen.transport = UdpSpec{static_cast<uint32_t>(parsed.payload.size())};
   } else if (parsed.protocol == (v6 ? guest::kProtoIcmpv6 : guest::kProtoIcmp)) {
     const bool discovery = v6 && parsed.transport.size() > 4 && parsed.transport[0] >= 130;
-    if (discovery) return std::monostate{};
-    seen.transport = read_icmp(parsed, seen.ends);
+    auto message = discovery ? read_discovery(parsed.transport) : std::nullopt;
+    if (message)
+      seen.transport = std::move(*message);
+    else
+      seen.transport = read_icmp(parsed, seen.ends);
   } else {
     return std::monostate{};
   }
@@ -219,6 +229,9 @@ std::variant<std::monostate, SeenPacket, Unreadable> see(const HeardFrame& frame
 }
 
 std::vector<uint8_t> frame_of(const PacketSpec& packet, const Macs& macs, const Ends& about) {
+  if (const auto* message = std::get_if<MessageSpec>(&packet.transport)) {
+    return message_frame(packet, *message);
+  }
   const Ends& ends = *packet.ends;
   guest::IpOut header{ends.from.address, ends.to.address, 0, packet.ttl.value_or(64), 0};
   header.tos = static_cast<uint8_t>(packet.tos.value_or(0) | packet.ecn.value_or(0));
@@ -305,11 +318,12 @@ std::string written(const TcpSpec& tcp) {
   return text + ">";
 }
 
-std::string written(const std::variant<TcpSpec, UdpSpec, IcmpSpec>& transport) {
+std::string written(const TransportSpec& transport) {
   if (const auto* tcp = std::get_if<TcpSpec>(&transport)) return written(*tcp);
   if (const auto* udp = std::get_if<UdpSpec>(&transport)) {
     return "udp (" + std::to_string(udp->length) + ")";
   }
+  if (const auto* message = std::get_if<MessageSpec>(&transport)) return written(*message);
   const auto& icmp = std::get<IcmpSpec>(transport);
   std::string text = "icmp " + icmp.type;
   if (!icmp.code.empty()) text += " " + icmp.code;

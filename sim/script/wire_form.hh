@@ -13,11 +13,13 @@ struct SeenPacket {
   Ends ends;
   uint8_t ttl = 0;
   uint8_t tos = 0;
-  std::variant<TcpSpec, UdpSpec, IcmpSpec> transport;
+  TransportSpec transport;
   std::vector<uint8_t> payload;
+  std::vector<uint8_t> frame;  // all of it
+  Offload offload;
 };
 
-// Nothing: not TCP, UDP or ICMP (ARP, neighbour discovery). A frame that cannot be read, checksums
+// ARP and neighbour discovery are seen as messages. Nothing: none of these. A frame that cannot be read, checksums
 // included, gives an error instead.
 struct Unreadable {
   std::string why;
@@ -35,6 +37,6 @@ std::vector<uint8_t> frame_of(const PacketSpec& packet, const Macs& macs, const 
 
 // As a script would write it.
 std::string written(const TcpSpec& tcp);
-std::string written(const std::variant<TcpSpec, UdpSpec, IcmpSpec>& transport);
+std::string written(const TransportSpec& transport);
 
 }  // namespace dashi::script
