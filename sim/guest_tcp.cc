@@ -67,12 +67,12 @@ uint32_t GuestTcp::add(const Endpoint& local, const Endpoint& remote, const AppS
   if (app.kind == AppKind::kBanner) {
     flow.literal.assign(app.text.begin(), app.text.end());
     flow.queued = flow.literal.size();
-    flow.fin_queued = true;
+    flow.record.finished = true;
   }
-  if (app.kind == AppKind::kAcceptAndClose) flow.fin_queued = true;
+  if (app.kind == AppKind::kAcceptAndClose) flow.record.finished = true;
   if (gives_pattern(app.kind)) {
     flow.queued = app.bytes;
-    flow.fin_queued = true;
+    flow.record.finished = true;
   }
   flow.record.sent = flow.queued;
   open_[Key{local, remote}] = index;
@@ -280,7 +280,7 @@ void GuestTcp::update_window(Flow& flow, const Parsed& segment, uint64_t positio
   // Rounding to the scale may pull the edge back by less than one unit (RFC 7323 2.4).
   const uint64_t slack = scaled ? (uint64_t{1} << *flow.record.peer_scale) - 1 : 0;
   const bool fin_acknowledged =
-      flow.fin_queued && ack > end_of_data(flow);  // no window matters then
+      flow.record.finished && ack > end_of_data(flow);  // no window matters then
   if (edge + slack < flow.window_edge && !fin_acknowledged) ++flow.record.windows_shrunk;
   flow.window_edge = std::max(flow.window_edge, edge);
   if (flow.window == 0) flow.retries = 0;  // a peer that answers probes is alive (RFC 9293 3.8.6.1)
@@ -320,7 +320,7 @@ void GuestTcp::acknowledged(uint32_t index, uint64_t up_to) {
     } else {  // NewReno: a partial acknowledgment (RFC 6582 3.2)
       const auto n =
           std::min<uint64_t>(flow.mss, end_of_data(flow) - std::min(end_of_data(flow), flow.una));
-      const bool fin = flow.fin_queued && flow.una + n == end_of_data(flow);
+      const bool fin = flow.record.finished && flow.una + n == end_of_data(flow);
       send_data(index, flow.una, static_cast<size_t>(n), fin);
       ++flow.record.retransmissions;
     }
@@ -342,7 +342,7 @@ void GuestTcp::acknowledged(uint32_t index, uint64_t up_to) {
   }
   flow.rto_at = kNever;
   if (flow.una < flow.most_sent) arm_rto(index);
-  if (flow.fin_queued && flow.una == end_of_data(flow) + 1) our_fin_acknowledged(index);
+  if (flow.record.finished && flow.una == end_of_data(flow) + 1) our_fin_acknowledged(index);
 }
 
 void GuestTcp::duplicate_ack(uint32_t index) {
@@ -356,7 +356,7 @@ void GuestTcp::duplicate_ack(uint32_t index) {
   ++flow.record.retransmissions;
   const uint64_t end = end_of_data(flow);
   const auto n = std::min<uint64_t>(flow.mss, end - std::min(end, flow.una));
-  send_data(index, flow.una, static_cast<size_t>(n), flow.fin_queued && flow.una + n == end);
+  send_data(index, flow.una, static_cast<size_t>(n), flow.record.finished && flow.una + n == end);
 }
 
 void GuestTcp::our_fin_acknowledged(uint32_t index) {

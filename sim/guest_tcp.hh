@@ -54,9 +54,10 @@ struct GuestFlowRecord {
   bool active = false;
   GuestTcpState state = GuestTcpState::kClosed;
   bool connected = false;
-  bool eof = false;      // the peer's FIN, and all before it
-  bool reset = false;    // RST came
-  bool refused = false;  // RST came in answer to SYN
+  bool finished = false;  // its application sends no more: a FIN follows what was handed over
+  bool eof = false;       // the peer's FIN, and all before it
+  bool reset = false;     // RST came
+  bool refused = false;   // RST came in answer to SYN
   bool timed_out = false;
   bool icmp = false;  // an ICMP error for it came
   uint8_t icmp_type = 0;
@@ -106,6 +107,11 @@ class GuestTcp {
   size_t count() const { return flows_.size(); }
   const GuestFlowRecord& record(uint32_t flow) const { return flows_[flow].record; }
   bool all_over() const;
+  // Told of a peer that leaves retransmission after retransmission unanswered (RFC 1122 2.3.2.1: advice
+  // to the link layer).
+  void set_stalled(std::function<void(const IpAddress& remote)> stalled) {
+    stalled_ = std::move(stalled);
+  }
   // Told of each event of a flow: (flow, what, argument).
   void set_observer(std::function<void(uint32_t, uint64_t, uint64_t)> observer) {
     observer_ = std::move(observer);
@@ -120,9 +126,8 @@ class GuestTcp {
     // --- sending ---
     uint64_t una = 0;
     uint64_t nxt = 0;
-    uint64_t most_sent = 0;  // nxt before any going back
-    uint64_t queued = 0;     // data bytes the application has given
-    bool fin_queued = false;
+    uint64_t most_sent = 0;        // nxt before any going back
+    uint64_t queued = 0;           // data bytes the application has given
     std::vector<uint8_t> literal;  // kEcho, kManual, kBanner: data from position literal_from
     uint64_t literal_from = 1;
     uint32_t mss = 536;        // bytes a segment
@@ -223,6 +228,7 @@ class GuestTcp {
   std::map<Port, AppSpec> listeners_;
   std::vector<uint8_t> scratch_;
   std::function<void(uint32_t, uint64_t, uint64_t)> observer_;
+  std::function<void(const IpAddress&)> stalled_;
   uint16_t next_port_ = 49152;
 };
 

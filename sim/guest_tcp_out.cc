@@ -9,6 +9,7 @@ namespace {
 using State = GuestTcpState;
 
 constexpr Duration kRtoMax = 60s;
+constexpr uint32_t kStalledRetries = 3;
 constexpr Duration kDelayedAck = 40ms;  // RFC 9293 MUST-58: below 500 ms
 
 bool may_send_data(State state) {
@@ -124,7 +125,7 @@ void GuestTcp::output(uint32_t index) {
     const uint64_t left = flow.nxt < end ? end - flow.nxt : 0;
     const uint64_t most = spec_.gso_bytes == 0 ? flow.mss : std::max(spec_.gso_bytes, flow.mss);
     const uint64_t n = std::min({left, room, most});
-    const bool fin = flow.fin_queued && flow.nxt + n == end && (n != 0 || left == 0);
+    const bool fin = flow.record.finished && flow.nxt + n == end && (n != 0 || left == 0);
     if (n == 0 && !fin) break;
     if (n != 0 && n < flow.mss && n < left && in_flight != 0) break;  // RFC 1122 4.2.3.4, SWS
     const bool again = flow.nxt < flow.most_sent;
@@ -170,6 +171,7 @@ void GuestTcp::rto_due(uint32_t index) {
     close(index);
     return;
   }
+  if (flow.retries >= kStalledRetries && stalled_) stalled_(flow.record.remote.address);
   flow.rto = std::min(flow.rto * 2, kRtoMax);
   flow.timing.reset();
   ++flow.record.retransmissions;
@@ -178,7 +180,7 @@ void GuestTcp::rto_due(uint32_t index) {
     send_control(index, static_cast<uint8_t>(guest::kSyn | (passive ? guest::kAck : 0)), 0);
   } else if (flow.window == 0) {
     const bool any = flow.una < end_of_data(flow);
-    send_data(index, flow.una, any ? 1 : 0, !any && flow.fin_queued);
+    send_data(index, flow.una, any ? 1 : 0, !any && flow.record.finished);
   } else {
     const uint64_t flight = flow.most_sent - flow.una;
     flow.slow_start_threshold = std::max<uint64_t>(flight / 2, 2 * flow.mss);
@@ -263,7 +265,7 @@ void GuestTcp::app_step(uint32_t index) {
   }
   if (app.kind == AppKind::kSlowReader) read_slowly(index);
   const bool drained = app.kind != AppKind::kSlowReader || flow.unread == 0;
-  if (flow.record.eof && drained && app.kind != AppKind::kManual) flow.fin_queued = true;
+  if (flow.record.eof && drained && app.kind != AppKind::kManual) flow.record.finished = true;
   output(index);
 }
 
@@ -276,7 +278,7 @@ void GuestTcp::write(uint32_t index, Bytes bytes) {
 }
 
 void GuestTcp::finish(uint32_t index) {
-  flows_[index].fin_queued = true;
+  flows_[index].record.finished = true;
   if (flows_[index].record.connected) output(index);
 }
 

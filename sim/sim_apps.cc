@@ -67,6 +67,7 @@ void SimApps::on_accepted(ConnectionId id, uint32_t host, const Endpoint& at) {
   apps_[app].record.connected = true;
   if (manual) accepted_[at].push_back(app);
   if (spec.kind == AppKind::kAcceptAndClose) {
+    apps_[app].record.finished = true;
     close(app);
   } else {
     step(app);
@@ -132,8 +133,8 @@ void SimApps::step(uint32_t app) {
   if (record.eof && record.spec.kind != AppKind::kManual) state.finishes = true;
   const bool all_written = state.to_write.empty() &&
                            (!writes_pattern(record.spec.kind) || record.sent == record.spec.bytes);
-  if (state.finishes && all_written && !state.finished) {
-    state.finished = true;
+  if (state.finishes && all_written && !record.finished) {
+    record.finished = true;
     net_.finish(record.connection, Side::kThere);
   }
   if (is_done(state)) close(app);
@@ -141,8 +142,8 @@ void SimApps::step(uint32_t app) {
 
 bool SimApps::is_done(const App& app) const {
   if (app.record.spec.kind == AppKind::kManual) return false;
-  if (app.record.spec.kind == AppKind::kBanner) return app.finished;
-  return app.finished && app.record.eof;
+  if (app.record.spec.kind == AppKind::kBanner) return app.record.finished;
+  return app.record.finished && app.record.eof;
 }
 
 void SimApps::read(uint32_t app) {

@@ -20,6 +20,7 @@ struct AppRecord {
   bool connected = false;
   uint64_t received = 0;
   uint64_t sent = 0;
+  bool finished = false;  // it sends no more: a FIN follows
   bool eof = false;
   bool reset = false;
   bool failed = false;  // the connect failed; error says how
@@ -84,7 +85,6 @@ class SimApps {
     bool interval_armed = false;
     bool paused = false;
     bool finishes = false;          // FIN once all is written
-    bool finished = false;          // its FIN is written
     std::vector<uint8_t> kept;      // kManual: all received; kDns: what is not parsed yet
     std::vector<uint8_t> to_write;  // kManual, kDns, kBanner: not taken by the pipe yet
   };

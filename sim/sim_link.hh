@@ -68,6 +68,7 @@ class SimLink final : public GuestLink {
   void set_specs(const LinkSpec& up, const LinkSpec& down);
   // Full: the Nat is given no room, until it is free again.
   void hold(bool full);
+  void set_back_pressure(Chance chance) { spec_.back_pressure = chance; }
   const GuestLinkCounts& counts() const { return counts_; }
   const LinkModel& up() const { return up_.model; }
   const LinkModel& down() const { return down_.model; }

@@ -42,7 +42,9 @@ TcpGuest::TcpGuest(EventQueue& queue, const GuestSpec& spec, uint64_t seed, Tran
       link_local_(eui64_address(Ipv6Address{{0xfe, 0x80}}, spec.mac)),
       dhcp_(
           queue, {.mac = spec.mac}, [this](Bytes message) { send_dhcp(message); },
-          [this] { use_lease(); }) {}
+          [this] { use_lease(); }) {
+  tcp_.set_stalled([this](const IpAddress& remote) { forget_neighbour(next_hop(remote)); });
+}
 
 void TcpGuest::set_observer(std::function<void(uint64_t, uint64_t, uint64_t)> observer) {
   observer_ = std::move(observer);
@@ -126,6 +128,12 @@ void TcpGuest::ask_neighbour(const IpAddress& address) {
     solicit(address, v6_.has_value() ? *v6_ : link_local_);
   }
   queue_.schedule_after(kNeighbourRetry, [this, address] { ask_neighbour(address); });
+}
+
+// What was learnt may have been wrong: a damaged ARP reply has no checksum.
+void TcpGuest::forget_neighbour(const IpAddress& address) {
+  const auto found = neighbours_.find(address);
+  if (found != neighbours_.end()) found->second.mac.reset();
 }
 
 void TcpGuest::learn_neighbour(const IpAddress& address, const MacAddress& mac) {

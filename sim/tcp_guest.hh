@@ -128,6 +128,7 @@ class TcpGuest {
   void send_ip(std::vector<uint8_t> frame, const Offload& offload, const IpAddress& destination);
   void send_now(std::vector<uint8_t>& frame, const Offload& offload);
   void ask_neighbour(const IpAddress& address);
+  void forget_neighbour(const IpAddress& address);
   void learn_neighbour(const IpAddress& address, const MacAddress& mac);
   void send_segment(const IpAddress& from, const IpAddress& to, const guest::TcpOut& out,
                     Bytes payload, uint16_t gso_size);

@@ -1,5 +1,7 @@
 // The part of TcpGuest that gets it its addresses and neighbours: DHCPv4 by way of dhcp_client, NDP
 // (RFC 4861) and SLAAC (RFC 4862).
+#include <algorithm>
+
 #include "sim/tcp_guest.hh"
 
 namespace dashi {
@@ -9,7 +11,8 @@ namespace {
 using guest::Parsed;
 
 constexpr Duration kRouterRetry = 4s;  // RFC 4861 10 RTR_SOLICITATION_INTERVAL
-constexpr int kRouterTries = 3;
+constexpr int kRouterTries = 3;        // then ever more slowly (RFC 7559 2)
+constexpr Duration kRetryMax = 1h;
 constexpr uint8_t kHopLimit = 255;  // RFC 4861 6.1, 7.1
 
 uint32_t get32(Bytes from) { return load<Be32>(from); }
@@ -29,6 +32,12 @@ bool for_each_option(Bytes options, const Each& each) {
     options = options.subspan(length);
   }
   return true;
+}
+
+// The wait after try `tries`: always `first`, and twice as long each time once there were `quick` of them.
+Duration retry_after(Duration first, int tries, int quick) {
+  const int doublings = std::clamp(tries - quick, 0, 10);
+  return std::min(first * (1 << doublings), kRetryMax);
 }
 
 }  // namespace
@@ -54,8 +63,8 @@ void TcpGuest::solicit(const IpAddress& target, const IpAddress& source) {
 }
 
 void TcpGuest::send_router_solicitation() {
-  if (v6_.has_value() || ++router_tries_ > kRouterTries) return;
-  if (router_tries_ == 1) solicit(link_local_, Ipv6Address{});  // DAD (RFC 4862 5.4.2)
+  if (v6_.has_value()) return;
+  if (++router_tries_ == 1) solicit(link_local_, Ipv6Address{});  // DAD (RFC 4862 5.4.2)
   std::vector<uint8_t> message{133, 0, 0, 0, 0, 0, 0, 0, 1, 1};
   message.insert(message.end(), spec_.mac.bytes.begin(), spec_.mac.bytes.end());
   Ipv6Address routers{{0xff, 0x02}};
@@ -67,7 +76,8 @@ void TcpGuest::send_router_solicitation() {
   header.ttl = kHopLimit;
   auto frame = guest::ip(multicast_mac(routers), spec_.mac, header, message, 2);
   send_now(frame, Offload{});
-  queue_.schedule_after(kRouterRetry, [this] { send_router_solicitation(); });
+  queue_.schedule_after(retry_after(kRouterRetry, router_tries_, kRouterTries),
+                        [this] { send_router_solicitation(); });
 }
 
 void TcpGuest::handle_icmpv6(const Parsed& parsed) {

@@ -1,4 +1,6 @@
 // What every run must hold to, whatever its faults.
+#include <algorithm>
+
 #include "sim/world.hh"
 
 namespace dashi {
@@ -9,14 +11,30 @@ std::string line(const char* what, uint64_t count) {
   return std::string(what) + ": " + std::to_string(count);
 }
 
+using Kind = FaultDecision::Kind;
+
+// Whether frames to the guest may be overtaken, or come twice; whether they may be damaged.
 bool reorders(const LinkFaults& faults) {
   return !faults.reorder_by_delay.is_never() || !faults.reorder_by_distance.is_never() ||
          !faults.duplicate.is_never();
 }
-
+bool reorders(Kind kind) {
+  return kind == Kind::kDuplicate || kind == Kind::kDelay || kind == Kind::kHold;
+}
 bool damages(const LinkFaults& faults) {
   return !faults.corrupt_bit.is_never() || !faults.corrupt_header.is_never() ||
          !faults.corrupt_checksum.is_never() || !faults.truncate.is_never();
+}
+bool damages(Kind kind) {
+  return kind == Kind::kFlipBit || kind == Kind::kSmashHeader || kind == Kind::kSmashChecksum ||
+         kind == Kind::kTruncate;
+}
+
+template <typename Predicate>
+bool any_down(const std::vector<FaultDecision>& decisions, Predicate predicate) {
+  return std::any_of(decisions.begin(), decisions.end(), [&](const FaultDecision& decision) {
+    return decision.stream == SimLink::kDownStream && predicate(decision.kind);
+  });
 }
 
 struct Totals {
@@ -28,11 +46,13 @@ struct Totals {
 }  // namespace
 
 bool World::faults_may_reorder() const {
-  return config_.given_faults.has_value() || reorders(config_.link.down.faults);
+  if (!config_.given_faults.has_value()) return reorders(config_.link.down.faults);
+  return any_down(*config_.given_faults, [](Kind kind) { return reorders(kind); });
 }
 
 bool World::faults_may_damage() const {
-  return config_.given_faults.has_value() || damages(config_.link.down.faults);
+  if (!config_.given_faults.has_value()) return damages(config_.link.down.faults);
+  return any_down(*config_.given_faults, [](Kind kind) { return damages(kind); });
 }
 
 std::vector<std::string> World::violations() {
