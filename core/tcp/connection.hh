@@ -12,7 +12,9 @@
 #include "core/flow/flow_key.hh"
 #include "core/tcp/reassembly.hh"
 #include "core/tcp/rtt.hh"
+#include "core/tcp/sack_report.hh"
 #include "core/tcp/seq.hh"
+#include "core/tcp/timestamps.hh"
 
 namespace dashi {
 
@@ -83,7 +85,7 @@ struct Downlink {
   SeqNum wl1;                 // SND.WL1
   SeqNum wl2;                 // SND.WL2
   std::optional<SeqNum> fin;  // where our FIN goes, once the host's EOF was seen
-  uint16_t mss = 536;         // payload bytes a segment
+  uint16_t mss = 536;         // payload bytes a segment without SACK blocks
   uint8_t shift = 0;          // of the guest's windows
   bool in_recovery = false;
   uint32_t duplicate_acks = 0;
@@ -118,6 +120,7 @@ struct alignas(64) Connection {
   bool reset_owed = false;          // the socket is gone; the link had no room for the guest's RST
   bool guest_closed_first = false;  // the guest's FIN came before ours went
   bool window_scaling = false;      // both ends offered it
+  bool sack = false;                // both ends permit it
   uint8_t keep_alive_probes = 0;    // sent since last_heard
   TcpState traced = TcpState::kClosed;  // the state last told to the trace
   SeqNum irs;                           // the guest's initial sequence number
@@ -132,6 +135,8 @@ struct alignas(64) Connection {
   Endpoint remote;  // as the guest sees it
   alignas(64) Downlink down;
   RttEstimator rtt;
+  Timestamps stamps;
+  SackReport report;
   Instant probed_at;  // the last keep-alive probe, if any since last_heard
 
   FlowKey key() const { return flow_key(guest, remote); }

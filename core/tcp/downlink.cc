@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kTurnBudget = size_t{256} << 10;  // bytes one connection may send in one turn
 constexpr size_t kFramesMax = 32;                  // frames of one reservation
-constexpr size_t kTcpHeaderBytes = sizeof(TcpHeader);
 
 struct Sent {
   uint32_t bytes = 0;
@@ -27,6 +26,13 @@ struct Plan {
   bool whole = false;     // send nothing rather than a short segment
   size_t frames_max = kFramesMax;
 };
+
+// Bytes of payload a segment may carry now: SACK blocks take their room from it (RFC 6691 2).
+size_t payload_max(const Connection& c) {
+  const size_t options = options_size(c);
+  const size_t usual = c.stamps.on ? kTimestampsBytes : 0;
+  return c.down.mss - std::min<size_t>(options - usual, c.down.mss / 2);
+}
 
 // The payload areas of the reserved slots, in stream order: after the headers of each.
 size_t lay_out(TcpRoom& room, std::span<const FrameSlot> slots, size_t headers, size_t chunk,
@@ -51,9 +57,10 @@ size_t lay_out(TcpRoom& room, std::span<const FrameSlot> slots, size_t headers, 
 }
 
 // Writes the headers of the frames that hold `bytes` of payload from `plan.sequence` on.
-size_t fill_headers(TcpRoom& room, Connection& c, std::span<const FrameSlot> slots,
+size_t fill_headers(TcpRoom& room, Instant now, Connection& c, std::span<const FrameSlot> slots,
                     const Plan& plan, size_t chunk, const Sent& sent) {
   const IpOut ip = ip_out(c.remote, c.guest);
+  const auto segment = static_cast<uint16_t>(payload_max(c));
   size_t done = 0;
   size_t frames = 0;
   do {
@@ -62,12 +69,10 @@ size_t fill_headers(TcpRoom& room, Connection& c, std::span<const FrameSlot> slo
     uint8_t flags = 0;
     if (last && n != 0) flags |= kTcpPsh;  // the end of a burst: nothing follows at once
     if (last && sent.fin) flags |= kTcpFin;
-    const TcpHeader header =
-        data_header(room, c, plan.sequence + static_cast<uint32_t>(done), flags);
-    std::array<uint8_t, kTcpHeaderBytes> raw{};
-    store(raw, header);
-    const uint16_t gso = n > c.down.mss ? c.down.mss : uint16_t{0};
-    room.filled[frames] = room.context.writer.finish_tcp(slots[frames], ip, raw, n, gso);
+    const RawHeader header =
+        data_header(room, now, c, plan.sequence + static_cast<uint32_t>(done), flags);
+    const uint16_t gso = n > segment ? segment : uint16_t{0};
+    room.filled[frames] = room.context.writer.finish_tcp(slots[frames], ip, header.bytes(), n, gso);
     ++frames;
     done += n;
   } while (done < sent.bytes);
@@ -79,15 +84,17 @@ size_t chunk_of(const TcpRoom& room, const Connection& c, size_t headers) {
   const LinkLimits limits = room.context.writer.limits();
   const size_t gso = std::min<size_t>(limits.gso_bytes_max, 65535);
   const size_t ip_headers = headers - 14;
-  if (gso < ip_headers + 2u * c.down.mss) return c.down.mss;
-  return (gso - ip_headers) / c.down.mss * c.down.mss;
+  const size_t segment = payload_max(c);
+  if (gso < ip_headers + 2 * segment) return segment;
+  return (gso - ip_headers) / segment * segment;
 }
 
-Sent send_data(TcpRoom& room, Connection& c, const Plan& plan) {
+Sent send_data(TcpRoom& room, Instant now, Connection& c, const Plan& plan) {
   Sent sent;
   FrameWriter& writer = room.context.writer;
-  const size_t headers = FrameWriter::headers_size(c.guest.address.family(), kTcpHeaderBytes);
-  const size_t chunk = plan.frames_max == 1 ? c.down.mss : chunk_of(room, c, headers);
+  const size_t headers =
+      FrameWriter::headers_size(c.guest.address.family(), sizeof(TcpHeader) + options_size(c));
+  const size_t chunk = plan.frames_max == 1 ? payload_max(c) : chunk_of(room, c, headers);
   const size_t frames = std::clamp<size_t>((plan.bytes + chunk - 1) / chunk, 1, plan.frames_max);
   const size_t most = std::min(plan.bytes, frames * chunk);
   const auto slots = writer.reserve(frames, headers + std::min(chunk, most));
@@ -119,7 +126,7 @@ Sent send_data(TcpRoom& room, Connection& c, const Plan& plan) {
     sent.fin = false;
     return sent;
   }
-  const size_t filled = fill_headers(room, c, slots, plan, chunk, sent);
+  const size_t filled = fill_headers(room, now, c, slots, plan, chunk, sent);
   writer.commit(std::span<const Filled>(room.filled).first(filled));
   acknowledged(room, c);
   return sent;
@@ -202,7 +209,7 @@ Fate pump(TcpRoom& room, Instant now, Connection& c) {
     }
     if (plan.whole && filled) break;  // the rest of the window is too small: an ACK brings more
     const bool fin_known = c.down.fin.has_value();
-    const Sent sent = send_data(room, c, plan);
+    const Sent sent = send_data(room, now, c, plan);
     if (sent.fate != Fate::kLives) return sent.fate;
     if (sent.link_full) {
       room.mark_ready(c);
@@ -232,7 +239,7 @@ Fate retransmit_first(TcpRoom& room, Instant now, Connection& c) {
     plan.fin_fits = left < c.outstanding() && left <= c.down.mss;
     plan.bytes = std::min<size_t>(plan.bytes, left);
   }
-  const Sent sent = send_data(room, c, plan);
+  const Sent sent = send_data(room, now, c, plan);
   if (sent.link_full) {
     c.down.retransmit_pending = true;
     room.mark_ready(c);
@@ -252,7 +259,7 @@ Fate probe_window(TcpRoom& room, Instant now, Connection& c) {
     send_reset(room, c);
     return Fate::kAbandoned;
   }
-  const Sent sent = send_data(room, c, plan);
+  const Sent sent = send_data(room, now, c, plan);
   if (sent.fate != Fate::kLives) return sent.fate;
   if (sent.link_full) {
     c.down.persist_deadline = now + c.rtt.rto();

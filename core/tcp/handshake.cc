@@ -28,25 +28,27 @@ void start_syn(TcpRoom& room, Instant now, Connection& c) {
   c.down.timed = c.down.nxt;
   c.down.timed_at = now;
   c.opening_deadline = now + room.config.half_open;
-  transmit_syn(room, c);
+  transmit_syn(room, now, c);
 }
 
 }  // namespace
 
-void transmit_syn(TcpRoom& room, Connection& c) {
-  c.down.retransmit_pending = !send_syn(room, c);
+void transmit_syn(TcpRoom& room, Instant now, Connection& c) {
+  c.down.retransmit_pending = !send_syn(room, now, c);
   if (!c.down.retransmit_pending) return;
   c.down.timing = false;  // it will not leave now
   room.mark_ready(c);
 }
 
-SeqNum initial_sequence(const SipKey& secret, Instant now, const FlowKey& key) {
+void choose_numbers(const SipKey& secret, Instant now, Connection& c) {
+  const FlowKey key = c.key();
   const auto* raw = reinterpret_cast<const uint8_t*>(&key);
-  const auto hash = static_cast<uint32_t>(siphash(secret, Bytes(raw, sizeof(key))));
-  return SeqNum(hash + static_cast<uint32_t>(nanoseconds(now) / 4000));
+  const uint64_t hash = siphash(secret, Bytes(raw, sizeof(key)));
+  c.down.iss = SeqNum(static_cast<uint32_t>(hash) + static_cast<uint32_t>(nanoseconds(now) / 4000));
+  c.stamps.offset = static_cast<uint32_t>(hash >> 32);
 }
 
-void take_guest_syn(TcpRoom& room, Connection& c, const TcpSegment& segment) {
+void take_guest_syn(TcpRoom& room, Instant now, Connection& c, const TcpSegment& segment) {
   c.irs = SeqNum(segment.sequence);
   c.up.base = c.irs + 1;
   c.up.edge = c.up.base;
@@ -60,7 +62,14 @@ void take_guest_syn(TcpRoom& room, Connection& c, const TcpSegment& segment) {
     c.down.shift = 0;
     c.up.shift = 0;
   }
+  c.sack = room.config.sack && segment.options.sack_permitted;
   c.down.mss = send_mss(room, c, segment.options);
+  if (room.config.timestamps && segment.options.timestamps.has_value()) {
+    c.stamps.on = true;
+    c.stamps.recent = segment.options.timestamps->value;
+    c.stamps.recent_at = now;
+    c.down.mss = static_cast<uint16_t>(c.down.mss - kTimestampsBytes);  // RFC 6691 2
+  }
   c.down.window = segment.window;  // never scaled in a SYN
   c.down.window_max = segment.window;
   c.down.wl1 = c.irs;
@@ -118,7 +127,7 @@ Fate receive_in_syn_sent(TcpRoom& room, Instant now, Connection& c, const Packet
     room.context.drop(DropReason::kTcpUnacceptable, packet.frame);
     return Fate::kLives;
   }
-  take_guest_syn(room, c, segment);
+  take_guest_syn(room, now, c, segment);
   established(room, now, c);
   announce_window(room, c, true);
   c.up.ack_now = true;
@@ -131,7 +140,7 @@ Fate syn_timeout(TcpRoom& room, Instant now, Connection& c) {
   c.rtt.back_off(room.config);
   c.down.timing = false;
   c.down.rto_deadline = now + c.rtt.rto();
-  transmit_syn(room, c);
+  transmit_syn(room, now, c);
   return Fate::kLives;
 }
 

@@ -8,14 +8,15 @@
 
 namespace dashi {
 
-// RFC 9293 3.4.1: a 4 us clock plus a keyed hash of the tuple.
-SeqNum initial_sequence(const SipKey& secret, Instant now, const FlowKey& key);
+// Chooses our initial sequence number, a 4 us clock plus a keyed hash of the tuple (RFC 9293 3.4.1), and
+// where our timestamps begin, by the same hash (RFC 7323 5.4).
+void choose_numbers(const SipKey& secret, Instant now, Connection& c);
 
 // Notes what a guest's SYN says: numbers, window, options.
-void take_guest_syn(TcpRoom& room, Connection& c, const TcpSegment& segment);
+void take_guest_syn(TcpRoom& room, Instant now, Connection& c, const TcpSegment& segment);
 
 // Sends the SYN or SYN-ACK, or owes it while the link is full.
-void transmit_syn(TcpRoom& room, Connection& c);
+void transmit_syn(TcpRoom& room, Instant now, Connection& c);
 
 // The host connected: sends the SYN-ACK.
 void host_connected(TcpRoom& room, Instant now, Connection& c);

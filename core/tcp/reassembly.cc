@@ -78,6 +78,23 @@ size_t Reassembly::insert(size_t offset, Bytes bytes) {
   return reached - first;
 }
 
+Reassembly::Range Reassembly::range_at(size_t offset) const {
+  for (const Range& r : ranges_) {
+    if (offset < r.last) return offset >= r.first ? r : Range{};
+  }
+  return {};
+}
+
+Reassembly::Range Reassembly::overlap(size_t offset, size_t n) const {
+  for (const Range& r : ranges_) {
+    if (r.last <= offset) continue;
+    if (r.first >= offset + n) break;
+    return {std::max(r.first, static_cast<uint32_t>(offset)),
+            std::min(r.last, static_cast<uint32_t>(offset + n))};
+  }
+  return {};
+}
+
 size_t Reassembly::view(std::span<Bytes> out) const {
   size_t left = contiguous();
   size_t position = origin_;

@@ -30,6 +30,19 @@ class Reassembly {
   size_t extent() const { return ranges_.empty() ? 0 : ranges_.back().last; }
   size_t ranges() const { return ranges_.size(); }
 
+  struct Range {
+    uint32_t first = 0;
+    uint32_t last = 0;  // one past
+    template <typename Archive>
+    friend void archive(Archive& ar, Range& r) {
+      ar(r.first, r.last);
+    }
+  };
+  // The range that holds the byte at `offset`; an empty one if none does.
+  Range range_at(size_t offset) const;
+  // The first bytes of [offset, offset + n) that are held already; an empty range if none are.
+  Range overlap(size_t offset, size_t n) const;
+
   // Keeps bytes at `offset`; what is there already stays as it is. Gives how many bytes from the
   // front of `bytes` are now held: fewer when memory, offsets or ranges ran out.
   size_t insert(size_t offset, Bytes bytes);
@@ -43,15 +56,6 @@ class Reassembly {
   bool restore(ArchiveReader& ar);
 
  private:
-  struct Range {
-    uint32_t first = 0;
-    uint32_t last = 0;  // one past
-    template <typename Archive>
-    friend void archive(Archive& ar, Range& r) {
-      ar(r.first, r.last);
-    }
-  };
-
   // Whether one more range may begin at `first`.
   bool may_add(uint32_t first) const;
   void prepare();

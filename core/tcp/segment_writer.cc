@@ -19,15 +19,17 @@ TcpHeader plain_header(const Endpoint& from, const Endpoint& to, SeqNum sequence
   return header;
 }
 
-bool send_header(TcpRoom& room, const Endpoint& from, const Endpoint& to, const TcpHeader& header,
-                 Bytes options) {
-  std::array<uint8_t, 60> raw{};
-  TcpHeader whole = header;
-  const size_t size = sizeof(TcpHeader) + options.size();
-  whole.data_offset = static_cast<uint8_t>(size / 4 << 4);
-  store(raw, whole);
-  copy_bytes(MutableBytes(raw).subspan(sizeof(TcpHeader)), options);
-  const bool sent = room.context.writer.send_ip(ip_out(from, to), Bytes(raw).first(size), {},
+RawHeader with_options(TcpHeader header, const TcpOptions& options) {
+  RawHeader out;
+  out.size = sizeof(TcpHeader) +
+             write_tcp_options(MutableBytes(out.raw).subspan(sizeof(TcpHeader)), options);
+  header.data_offset = static_cast<uint8_t>(out.size / 4 << 4);
+  store(out.raw, header);
+  return out;
+}
+
+bool send_header(TcpRoom& room, const Endpoint& from, const Endpoint& to, const RawHeader& header) {
+  const bool sent = room.context.writer.send_ip(ip_out(from, to), header.bytes(), {},
                                                 offsetof(TcpHeader, checksum));
   if (!sent) room.link_blocked = true;
   return sent;
@@ -97,15 +99,39 @@ uint16_t announce_window(TcpRoom& room, Connection& c, bool scaled) {
   return static_cast<uint16_t>(field);
 }
 
-TcpHeader data_header(TcpRoom& room, Connection& c, SeqNum sequence, uint8_t flags) {
+namespace {
+
+// RFC 2018 3: as many blocks as 40 bytes of options have room for.
+size_t sack_blocks_max(const Connection& c) { return c.stamps.on ? 3 : 4; }
+
+void add_sack(const Connection& c, TcpOptions& options) {
+  if (!c.sack || (!c.held.has_gaps() && !c.report.has_duplicate())) return;
+  c.report.write(options, c.held, c.up.base, sack_blocks_max(c));
+}
+
+}  // namespace
+
+size_t options_size(const Connection& c) {
+  TcpOptions options;
+  add_sack(c, options);
+  const size_t sack = options.sack_count != 0 ? 4 + 8u * options.sack_count : 0;
+  return sack + (c.stamps.on ? kTimestampsBytes : 0);
+}
+
+RawHeader data_header(TcpRoom& room, Instant now, Connection& c, SeqNum sequence, uint8_t flags) {
   TcpHeader header =
       plain_header(c.remote, c.guest, sequence, static_cast<uint8_t>(flags | kTcpAck));
   header.acknowledgment = c.secured().raw();
   header.window = announce_window(room, c, true);
-  return header;
+  TcpOptions options;
+  if (c.stamps.on) options.timestamps = c.stamps.option(now);
+  add_sack(c, options);
+  return with_options(header, options);
 }
 
 void acknowledged(TcpRoom& room, Connection& c) {
+  c.stamps.last_ack_sent = c.secured();
+  c.report.told();
   c.up.ack_now = false;
   c.up.since_ack = 0;
   room.cancel_delayed_ack(c);
@@ -113,11 +139,11 @@ void acknowledged(TcpRoom& room, Connection& c) {
 
 namespace {
 
-bool send_without_data(TcpRoom& room, Connection& c, SeqNum sequence) {
+bool send_without_data(TcpRoom& room, Instant now, Connection& c, SeqNum sequence) {
   const SeqNum edge = c.up.edge;
   const SeqNum offered = c.up.offered;
-  const TcpHeader header = data_header(room, c, sequence, 0);
-  if (send_header(room, c.remote, c.guest, header, {})) {
+  const RawHeader header = data_header(room, now, c, sequence, 0);
+  if (send_header(room, c.remote, c.guest, header)) {
     acknowledged(room, c);
     return true;
   }
@@ -128,7 +154,7 @@ bool send_without_data(TcpRoom& room, Connection& c, SeqNum sequence) {
 
 }  // namespace
 
-bool send_syn(TcpRoom& room, Connection& c) {
+bool send_syn(TcpRoom& room, Instant now, Connection& c) {
   const bool answer = c.opening == Opening::kSynReceived;
   TcpHeader header = plain_header(c.remote, c.guest, c.down.iss, kTcpSyn);
   if (answer) {
@@ -141,14 +167,19 @@ bool send_syn(TcpRoom& room, Connection& c) {
   if (!answer || c.window_scaling) {
     options.window_scale = std::min(room.config.window_scale, kWindowScaleMax);
   }
-  std::array<uint8_t, 40> raw{};
-  const size_t size = write_tcp_options(raw, options);
-  return send_header(room, c.remote, c.guest, header, Bytes(raw).first(size));
+  options.sack_permitted = answer ? c.sack : room.config.sack;
+  if (answer ? c.stamps.on : room.config.timestamps) options.timestamps = c.stamps.option(now);
+  if (answer) c.stamps.last_ack_sent = c.receive_next();
+  return send_header(room, c.remote, c.guest, with_options(header, options));
 }
 
-bool send_ack(TcpRoom& room, Connection& c) { return send_without_data(room, c, sequence_now(c)); }
+bool send_ack(TcpRoom& room, Instant now, Connection& c) {
+  return send_without_data(room, now, c, sequence_now(c));
+}
 
-void send_probe(TcpRoom& room, Connection& c) { send_without_data(room, c, c.down.una - 1); }
+void send_probe(TcpRoom& room, Instant now, Connection& c) {
+  send_without_data(room, now, c, c.down.una - 1);
+}
 
 void send_challenge_ack(TcpRoom& room, Instant now, Connection& c) {
   if (!room.challenge_acks.allow(now)) {
@@ -156,14 +187,16 @@ void send_challenge_ack(TcpRoom& room, Instant now, Connection& c) {
     return;
   }
   room.context.counters.increment(Counter::kTcpChallengeAcks);
-  send_ack(room, c);
+  send_ack(room, now, c);
 }
 
-void send_bare_ack(TcpRoom& room, const Endpoint& guest, const Endpoint& remote, SeqNum sequence,
-                   SeqNum acknowledgment) {
-  TcpHeader header = plain_header(remote, guest, sequence, kTcpAck);
-  header.acknowledgment = acknowledgment.raw();
-  send_header(room, remote, guest, header, {});
+void send_bare_ack(TcpRoom& room, const Endpoint& guest, const Endpoint& remote,
+                   const BareAck& ack) {
+  TcpHeader header = plain_header(remote, guest, ack.sequence, kTcpAck);
+  header.acknowledgment = ack.acknowledgment.raw();
+  TcpOptions options;
+  options.timestamps = ack.timestamps;
+  send_header(room, remote, guest, with_options(header, options));
 }
 
 bool send_reset(TcpRoom& room, Connection& c) {
@@ -172,7 +205,7 @@ bool send_reset(TcpRoom& room, Connection& c) {
     header.flags = kTcpRst | kTcpAck;
     header.acknowledgment = c.secured().raw();
   }
-  if (!send_header(room, c.remote, c.guest, header, {})) return false;
+  if (!send_header(room, c.remote, c.guest, with_options(header, {}))) return false;
   room.context.counters.increment(Counter::kTcpResetsSent);
   return true;
 }
@@ -193,7 +226,7 @@ void send_reset_for(TcpRoom& room, Instant now, const Packet& packet) {
     header.flags = kTcpRst | kTcpAck;
     header.acknowledgment = segment.sequence + length;
   }
-  if (send_header(room, packet.destination(), packet.source(), header, {})) {
+  if (send_header(room, packet.destination(), packet.source(), with_options(header, {}))) {
     room.context.counters.increment(Counter::kTcpResetsSent);
   }
 }
@@ -201,7 +234,7 @@ void send_reset_for(TcpRoom& room, Instant now, const Packet& packet) {
 void refuse_syn(TcpRoom& room, const Endpoint& guest, const Endpoint& remote, SeqNum syn) {
   TcpHeader header = plain_header(remote, guest, SeqNum(0), kTcpRst | kTcpAck);
   header.acknowledgment = (syn + 1).raw();
-  if (send_header(room, remote, guest, header, {})) {
+  if (send_header(room, remote, guest, with_options(header, {}))) {
     room.context.counters.increment(Counter::kTcpResetsSent);
   }
 }

@@ -15,20 +15,36 @@ uint16_t announce_window(TcpRoom& room, Connection& c, bool scaled);
 // How far the edge could be moved now, if an ACK were sent.
 uint32_t window_gain(const TcpRoom& room, const Connection& c);
 
+// A TCP header and its options.
+struct RawHeader {
+  std::array<uint8_t, 60> raw{};
+  size_t size = 0;
+  Bytes bytes() const { return Bytes(raw).first(size); }
+};
+
+// The options of any segment but a SYN: timestamps, and SACK blocks while there is something to say.
+size_t options_size(const Connection& c);
 // A header with everything but its checksum, for a segment of `c` with ACK set. It announces a window.
-TcpHeader data_header(TcpRoom& room, Connection& c, SeqNum sequence, uint8_t flags);
+RawHeader data_header(TcpRoom& room, Instant now, Connection& c, SeqNum sequence, uint8_t flags);
 // Such a segment left: it carried all ACKs that were owed.
 void acknowledged(TcpRoom& room, Connection& c);
 
-bool send_syn(TcpRoom& room, Connection& c);  // SYN, or SYN-ACK, as c.opening says
-bool send_ack(TcpRoom& room, Connection& c);
-void send_probe(TcpRoom& room, Connection& c);  // keep-alive: an old sequence number, no data
+bool send_syn(TcpRoom& room, Instant now, Connection& c);  // SYN, or SYN-ACK, as c.opening says
+bool send_ack(TcpRoom& room, Instant now, Connection& c);
+// Keep-alive: an old sequence number, no data.
+void send_probe(TcpRoom& room, Instant now, Connection& c);
 // Rate-limited (RFC 5961 7). For segments that are not acceptable and may be forged. The caller has
 // settled what was gathered.
 void send_challenge_ack(TcpRoom& room, Instant now, Connection& c);
+// What a bare ACK says.
+struct BareAck {
+  SeqNum sequence;
+  SeqNum acknowledgment;
+  std::optional<TcpTimestamps> timestamps;
+};
 // For a connection in TIME-WAIT, of which only the numbers are left; with a window of 0.
-void send_bare_ack(TcpRoom& room, const Endpoint& guest, const Endpoint& remote, SeqNum sequence,
-                   SeqNum acknowledgment);
+void send_bare_ack(TcpRoom& room, const Endpoint& guest, const Endpoint& remote,
+                   const BareAck& ack);
 // RST of a connection we know. False: the link had no room.
 bool send_reset(TcpRoom& room, Connection& c);
 // RST in answer to a segment of no connection (RFC 9293 3.10.7.1); never to a RST. Rate-limited.

@@ -14,7 +14,7 @@ void archive(Archive& ar, FlowKey& k) {
 
 template <typename Archive>
 void archive(Archive& ar, TimeWait& t) {
-  ar(t.key, t.snd_nxt, t.rcv_nxt, t.expires);
+  ar(t.key, t.timestamps, t.snd_nxt, t.rcv_nxt, t.expires, t.ts_recent, t.ts_offset);
 }
 
 template <typename Archive>
@@ -41,8 +41,8 @@ void archive(Archive& ar, Downlink& d) {
 template <typename Archive>
 void archive(Archive& ar, Connection& c) {
   ar(c.guest, c.remote, c.opening, c.local, c.detached, c.reset_owed, c.guest_closed_first,
-     c.window_scaling, c.irs, c.up, c.down, c.rtt, c.opening_deadline, c.linger_deadline,
-     c.last_heard, c.probed_at, c.keep_alive_probes, c.traced);
+     c.window_scaling, c.sack, c.irs, c.up, c.down, c.rtt, c.stamps, c.report, c.opening_deadline,
+     c.linger_deadline, c.last_heard, c.probed_at, c.keep_alive_probes, c.traced);
 }
 
 template <typename Archive>

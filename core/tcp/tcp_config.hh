@@ -13,6 +13,8 @@ struct TcpConfig {
   uint16_t mss = 0;                       // announced to the guest; 0 = MTU - headers
   uint8_t window_scale = 7;               // our receive shift, 0..14 (RFC 7323 2.2)
   uint32_t window = 1u << 20;             // most we let the guest have in flight; <= limits' each
+  bool sack = true;                       // RFC 2018
+  bool timestamps = true;                 // RFC 7323 3
   uint32_t initial_window_segments = 10;  // RFC 6928
   Duration rto_initial = 1s;              // RFC 6298 2.1
   Duration rto_min = 200ms;               // RFC 6298 2.4 says 1 s; Linux and we say 200 ms

@@ -115,7 +115,7 @@ void TcpProxy::accepted(Instant now, const TcpForward& forward, uint32_t slot, A
   c.remote = *from;
   c.socket = std::move(accepted.socket);
   c.last_heard = now;
-  c.down.iss = initial_sequence(isn_secret_, now, c.key());
+  choose_numbers(isn_secret_, now, c);
   index_.insert(c.key(), slot);
   room_.context.counters.increment(Counter::kTcpAccepted);
   room_.trace(TraceEvent::Kind::kFlowOpened, c, 1, 0, 0);

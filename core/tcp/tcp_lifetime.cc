@@ -55,7 +55,8 @@ void TcpProxy::finish_if_done(Instant now, uint32_t slot) {
                           c.up.state >= UplinkState::kFinReceived;
   room_.trace_state(c);
   if (guest_done) {
-    if (c.up.ack_now) send_ack(room_, c);  // of the FIN; if lost, TIME-WAIT answers the next one
+    if (c.up.ack_now)
+      send_ack(room_, now, c);  // of the FIN; if lost, TIME-WAIT answers the next one
     index_.erase(c.key());
     if (!c.guest_closed_first) enter_time_wait(now, c);
     c.detached = true;
@@ -80,7 +81,8 @@ void TcpProxy::enter_time_wait(Instant now, const Connection& c) {
   }
   const FlowKey key = c.key();
   const uint32_t slot =
-      time_wait_.insert({key, c.down.max, c.receive_next(), now + room_.config.time_wait});
+      time_wait_.insert({key, c.stamps.on, c.down.max, c.receive_next(),
+                         now + room_.config.time_wait, c.stamps.recent, c.stamps.offset});
   index_.insert(key, slot | kTimeWaitBit);
 }
 

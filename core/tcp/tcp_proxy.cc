@@ -128,8 +128,8 @@ void TcpProxy::open(Instant now, const Packet& packet, std::optional<SeqNum> abo
   }
   c.socket = std::move(*socket);
   c.last_heard = now;
-  take_guest_syn(room_, c, packet.tcp);
-  c.down.iss = initial_sequence(isn_secret_, now, key);
+  take_guest_syn(room_, now, c, packet.tcp);
+  choose_numbers(isn_secret_, now, c);
   if (above.has_value()) c.down.iss = later(c.down.iss, *above + 1);
   c.opening_deadline = now + room_.config.connect_timeout;
   index_.insert(key, slot);
@@ -224,7 +224,7 @@ Fate TcpProxy::fire(Instant now, Connection& c) {
     }
     ++c.keep_alive_probes;
     c.probed_at = now;
-    send_probe(room_, c);
+    send_probe(room_, now, c);
   }
   return Fate::kLives;
 }
@@ -265,11 +265,11 @@ Fate TcpProxy::visit(Instant now, Connection& c) {
     return Fate::kLives;
   }
   if (c.opening != Opening::kDone) {
-    if (c.down.retransmit_pending) transmit_syn(room_, c);
+    if (c.down.retransmit_pending) transmit_syn(room_, now, c);
     return Fate::kLives;
   }
   const Fate fate = pump(room_, now, c);
-  if (fate == Fate::kLives && c.up.ack_now && !c.detached && !send_ack(room_, c)) {
+  if (fate == Fate::kLives && c.up.ack_now && !c.detached && !send_ack(room_, now, c)) {
     room_.mark_ready(c);
   }
   return fate;

@@ -17,9 +17,12 @@ namespace dashi {
 // A connection after both FINs (RFC 9293 3.6.1), kept so that old segments find no new connection.
 struct TimeWait {
   FlowKey key;
+  bool timestamps = false;  // the last two count
   SeqNum snd_nxt;
   SeqNum rcv_nxt;
   Instant expires;
+  uint32_t ts_recent = 0;  // RFC 6191
+  uint32_t ts_offset = 0;
 };
 static_assert(sizeof(TimeWait) <= 64);
 

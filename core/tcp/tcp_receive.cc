@@ -20,7 +20,10 @@ void TcpProxy::handle_time_wait(Instant now, uint32_t slot, const Packet& packet
     room_.context.drop(DropReason::kTcpUnacceptable, packet.frame);
     return;
   }
-  if (segment.syn() && !segment.ack() && sequence.after(record.rcv_nxt)) {  // RFC 6191
+  // RFC 6191 2: a newer timestamp shows a new connection as a higher sequence number does.
+  const bool newer = record.timestamps && segment.options.timestamps.has_value() &&
+                     static_cast<int32_t>(segment.options.timestamps->value - record.ts_recent) > 0;
+  if (segment.syn() && !segment.ack() && (newer || sequence.after(record.rcv_nxt))) {
     const SeqNum above = record.snd_nxt;
     index_.erase(record.key);
     time_wait_.erase(slot);
@@ -32,7 +35,11 @@ void TcpProxy::handle_time_wait(Instant now, uint32_t slot, const Packet& packet
     room_.context.drop(DropReason::kRateLimited, packet.frame);
     return;
   }
-  send_bare_ack(room_, packet.source(), packet.destination(), record.snd_nxt, record.rcv_nxt);
+  BareAck ack{record.snd_nxt, record.rcv_nxt, std::nullopt};
+  if (record.timestamps) {
+    ack.timestamps = TcpTimestamps{timestamp_clock(now, record.ts_offset), record.ts_recent};
+  }
+  send_bare_ack(room_, packet.source(), packet.destination(), ack);
 }
 
 Fate TcpProxy::receive(Instant now, Connection& c, const Packet& packet) {
@@ -112,21 +119,54 @@ Fate receive_unacceptable(TcpRoom& room, Instant now, Connection& c, const Packe
   return Fate::kLives;
 }
 
+enum class StampVerdict : uint8_t { kTimely, kMissing, kOld };
+
+StampVerdict check_stamp(Instant now, const Connection& c, const Packet& packet) {
+  if (!c.stamps.on) return StampVerdict::kTimely;
+  const auto& stamps = packet.tcp.options.timestamps;
+  if (!stamps.has_value()) {
+    // A SYN of a guest that began anew may come without: it is challenged like any other.
+    return packet.tcp.syn() ? StampVerdict::kTimely : StampVerdict::kMissing;
+  }
+  return c.stamps.is_old(now, stamps->value) ? StampVerdict::kOld : StampVerdict::kTimely;
+}
+
+// RFC 7323 3.2: a segment without the option that both ends agreed on is dropped in silence; 5.3 R1: an
+// old duplicate is told where we are. A segment with data is answered like any that came twice.
+Fate refuse_stamp(TcpRoom& room, Instant now, Connection& c, const Packet& packet,
+                  StampVerdict verdict) {
+  const bool bare = packet.payload.empty() && !packet.tcp.fin();
+  if (verdict == StampVerdict::kOld && bare) {
+    return challenge(room, now, c, packet, DropReason::kTcpTimestamp);
+  }
+  room.context.drop(DropReason::kTcpTimestamp, packet.frame);
+  if (verdict == StampVerdict::kOld) {
+    note_duplicate(c, packet);
+    c.up.ack_now = true;
+    room.mark_ready(c);
+  }
+  return Fate::kLives;
+}
+
 }  // namespace
 
 Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& packet) {
   const TcpSegment& segment = packet.tcp;
   const SeqNum sequence(segment.sequence);
   if (segment.rst()) return receive_reset(room_, now, c, packet);
+  if (const StampVerdict v = check_stamp(now, c, packet); v != StampVerdict::kTimely) {
+    return refuse_stamp(room_, now, c, packet, v);
+  }
   if (segment.syn()) {
     if (c.opening == Opening::kSynReceived && !segment.ack() && sequence == c.irs) {
       c.down.timing = false;  // our SYN-ACK was lost; Karn's rule
-      transmit_syn(room_, c);
+      transmit_syn(room_, now, c);
       return Fate::kLives;
     }
     return challenge(room_, now, c, packet, DropReason::kTcpUnacceptable);  // RFC 5961 4.2
   }
   if (!acceptable(c, packet)) return receive_unacceptable(room_, now, c, packet);
+  if (c.stamps.on) c.stamps.take(now, sequence, segment.options.timestamps->value);
   if (!segment.ack()) {
     room_.context.drop(DropReason::kTcpUnacceptable, packet.frame);
     return Fate::kLives;

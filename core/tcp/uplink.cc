@@ -77,17 +77,33 @@ Fate hold(TcpRoom& room, Instant now, Connection& c, const Packet& packet, const
     c.up.ack_now = true;
     return Fate::kLives;
   }
+  if (!in_order) c.report.held(t.sequence);
   owe_ack(room, now, c, packet.ip_header.source.family(), kept);
-  if (filled_gap) c.up.ack_now = true;                       // RFC 5681 4.2
-  if (!in_order && !send_ack(room, c)) c.up.ack_now = true;  // a duplicate ACK, at once
+  if (filled_gap) c.up.ack_now = true;                            // RFC 5681 4.2
+  if (!in_order && !send_ack(room, now, c)) c.up.ack_now = true;  // a duplicate ACK, at once
   return drain_held(room, c);  // settling may have filled the gap before it
 }
 
 }  // namespace
 
+void note_duplicate(Connection& c, const Packet& packet) {
+  if (!c.sack || packet.payload.empty()) return;
+  const SeqNum first(packet.tcp.sequence);
+  const SeqNum last = first + static_cast<uint32_t>(packet.payload.size());
+  const SeqNum next = c.receive_next();
+  if (first.before(next)) {
+    c.report.duplicate(first, last.before(next) ? last : next);
+    return;
+  }
+  if (!c.held.has_gaps()) return;
+  const auto twice = c.held.overlap(bytes_between(c.up.base, first), packet.payload.size());
+  if (twice.last != 0) c.report.duplicate(c.up.base + twice.first, c.up.base + twice.last);
+}
+
 Fate receive_payload(TcpRoom& room, Instant now, Connection& c, const Packet& packet) {
   if (packet.payload.empty() && !packet.tcp.fin()) return Fate::kLives;
   room.mark_ready(c);
+  note_duplicate(c, packet);
   if (c.up.state != UplinkState::kOpen) {
     c.up.ack_now = true;  // a FIN again: our ACK was lost
     return Fate::kLives;
@@ -115,7 +131,7 @@ Fate receive_payload(TcpRoom& room, Instant now, Connection& c, const Packet& pa
     accept_fin(c);
     // A bare FIN behind a gap: a duplicate ACK, at once (RFC 5681 4.2).
     const bool early = t.fin && t.payload.empty() && c.up.state == UplinkState::kOpen;
-    if (early && !send_ack(room, c)) c.up.ack_now = true;
+    if (early && !send_ack(room, now, c)) c.up.ack_now = true;
     return drain_held(room, c);
   }
   return Fate::kLives;

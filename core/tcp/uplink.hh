@@ -11,6 +11,9 @@ namespace dashi {
 // Takes in payload and FIN of an acceptable segment.
 Fate receive_payload(TcpRoom& room, Instant now, Connection& c, const Packet& packet);
 
+// RFC 2883 4: what of a segment came before, be it passed on or held, is told in the next ACK.
+void note_duplicate(Connection& c, const Packet& packet);
+
 // Writes what was gathered for `c` and holds the rest.
 Fate settle_gathered(TcpRoom& room, Connection& c);
 

@@ -43,6 +43,7 @@ namespace dashi {
   X(kTcpConnecting, "tcp-connecting")                   \
   X(kTcpWindow, "tcp-outside-window")                   \
   X(kTcpNoMemory, "tcp-no-memory")                      \
+  X(kTcpTimestamp, "tcp-timestamp")                     \
   X(kTcpRefused, "tcp-refused")                         \
   X(kUdpMalformed, "udp-malformed")                     \
   X(kUdpChecksum, "udp-checksum")                       \

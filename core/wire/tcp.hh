@@ -33,6 +33,8 @@ inline constexpr uint8_t kTcpUrg = 0x20;
 inline constexpr uint8_t kTcpEce = 0x40;
 inline constexpr uint8_t kTcpCwr = 0x80;
 
+inline constexpr size_t kTimestampsBytes = 12;  // with the padding that aligns them
+
 struct TcpTimestamps {
   uint32_t value = 0;
   uint32_t echo_reply = 0;
