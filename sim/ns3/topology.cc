@@ -7,6 +7,7 @@
 #include <ns3/icmpv6-l4-protocol.h>
 #include <ns3/ipv4-static-routing-helper.h>
 #include <ns3/ipv6-static-routing-helper.h>
+#include <ns3/pie-queue-disc.h>
 #include <ns3/point-to-point-helper.h>
 #include <ns3/pointer.h>
 #include <ns3/queue-size.h>
@@ -124,8 +125,8 @@ Ns3Topology::Ns3Topology(Ns3Simulation& simulation, const Ns3TopologyConfig& con
     nodes_.Get(i)->GetObject<ns3::Icmpv6L4Protocol>()->SetAttribute("DAD",
                                                                     ns3::BooleanValue(false));
   }
-  const auto wan = connect(kHost, kRouter, config.wan);
-  const auto lan = connect(kRouter, kRemote, config.lan);
+  const auto wan = connect(simulation, kHost, kRouter, config.wan);
+  const auto lan = connect(simulation, kRouter, kRemote, config.lan);
   lose(wan, config.wan, seed, 0);
   lose(lan, config.lan, seed, 2);
   add_address(wan.Get(0), "198.51.100.2", "2001:2:0:1::2");
@@ -136,7 +137,8 @@ Ns3Topology::Ns3Topology(Ns3Simulation& simulation, const Ns3TopologyConfig& con
   answer_no_route();
 }
 
-ns3::NetDeviceContainer Ns3Topology::connect(uint32_t a, uint32_t b, const Ns3LinkConfig& link) {
+ns3::NetDeviceContainer Ns3Topology::connect(Ns3Simulation& simulation, uint32_t a, uint32_t b,
+                                             const Ns3LinkConfig& link) {
   ns3::PointToPointHelper helper;
   helper.SetDeviceAttribute("DataRate", ns3::DataRateValue(ns3::DataRate(link.rate_bps)));
   helper.SetChannelAttribute("Delay", ns3::TimeValue(to_ns3(link.delay)));
@@ -146,7 +148,12 @@ ns3::NetDeviceContainer Ns3Topology::connect(uint32_t a, uint32_t b, const Ns3Li
   ns3::TrafficControlHelper control;
   control.SetRootQueueDisc(type_name(link.queue_disc), "MaxSize",
                            ns3::QueueSizeValue(ns3::QueueSize(ns3::PACKETS, link.queue_packets)));
-  control.Install(devices);
+  const auto discs = control.Install(devices);
+  for (uint32_t i = 0; i < discs.GetN(); ++i) {
+    // The only one that draws.
+    const auto pie = discs.Get(i)->GetObject<ns3::PieQueueDisc>();
+    if (pie != nullptr) simulation.use_streams(pie->AssignStreams(simulation.next_stream()));
+  }
   return devices;
 }
 

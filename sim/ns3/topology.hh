@@ -39,7 +39,8 @@ class Ns3Topology {
   ns3::Ptr<ns3::Node> remote() const { return nodes_.Get(2); }
 
  private:
-  ns3::NetDeviceContainer connect(uint32_t a, uint32_t b, const Ns3LinkConfig& link);
+  ns3::NetDeviceContainer connect(Ns3Simulation& simulation, uint32_t a, uint32_t b,
+                                  const Ns3LinkConfig& link);
   void lose(const ns3::NetDeviceContainer& devices, const Ns3LinkConfig& link, uint64_t seed,
             uint64_t entity);
   void add_address(const ns3::Ptr<ns3::NetDevice>& device, const char* v4, const char* v6);
