@@ -19,7 +19,8 @@ Result<Done, std::string> validate(const Ns3LinkConfig& link) {
   const bool known = faults.duplicate.is_never() && faults.reorder_by_delay.is_never() &&
                      faults.reorder_by_distance.is_never() && faults.corrupt_bit.is_never() &&
                      faults.corrupt_header.is_never() && faults.corrupt_checksum.is_never() &&
-                     faults.truncate.is_never() && faults.jitter.is_zero();
+                     faults.truncate.is_never() && faults.rate_change.is_never() &&
+                     faults.mtu_change.is_never() && faults.jitter.is_zero();
   if (!known) return of + "faults may be loss, bursts and blackouts: ns-3's links know no others";
   return Done{};
 }

@@ -339,6 +339,31 @@ BOOST_AUTO_TEST_CASE(every_queue_disc_carries_a_download) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_wan_loses_in_bursts_and_in_blackouts) {
+  for (const bool bursts : {false, true}) {
+    Ns3WorldConfig config = lan_like();
+    LinkFaults& faults = config.internet.wan.faults;
+    if (bursts) {
+      faults.bursts.good_to_bad = Chance::percent(2);
+      faults.bursts.bad_to_good = Chance::percent(20);
+      faults.bursts.loss_in_bad = Chance::percent(90);
+    } else {
+      faults.blackouts.push_back({Instant(Ns3World::kBoot + 1s), 2s});
+    }
+    const auto world = make(config);
+    const auto echo = world->udp_echo({.count = 500, .interval = 10ms});
+    const auto down = world->download(Family::kIpv4, kMiB);
+    world->run(world->now() + 300s);
+    expect_ok(world->result(down));
+    const Ns3TaskResult& probes = world->result(echo);
+    BOOST_TEST(probes.sent == 500u);
+    // 2 of 5 s are dark; a burst begins every 50 packets, and 5 long it loses less than a tenth each way.
+    BOOST_TEST(probes.answered < (bursts ? 475u : 302u));
+    BOOST_TEST(probes.answered > (bursts ? 350u : 295u));
+    BOOST_TEST(world->wan().lost > 25u);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(no_flow_and_no_socket_is_left_behind) {
   const auto world = make(lan_like());
   for (const Family family : kFamilies) {
@@ -364,9 +389,14 @@ BOOST_AUTO_TEST_CASE(what_ns3_would_abort_on_is_an_error_in_words) {
   config = lan_like();
   config.internet.wan.queue_packets = 0;
   BOOST_TEST(!Ns3World::create(config).ok());
-  config = lan_like();
-  config.internet.wan.faults.duplicate = Chance::percent(1);
-  BOOST_TEST(!Ns3World::create(config).ok());
+  for (Chance LinkFaults::*unknown :
+       {&LinkFaults::duplicate, &LinkFaults::reorder_by_delay, &LinkFaults::reorder_by_distance,
+        &LinkFaults::corrupt_bit, &LinkFaults::corrupt_header, &LinkFaults::corrupt_checksum,
+        &LinkFaults::truncate, &LinkFaults::rate_change, &LinkFaults::mtu_change}) {
+    config = lan_like();
+    config.internet.wan.faults.*unknown = Chance::percent(1);
+    BOOST_TEST(!Ns3World::create(config).ok());
+  }
   config = lan_like();
   config.guest_link.limits.mtu = 9000;
   BOOST_TEST(!Ns3World::create(config).ok());
