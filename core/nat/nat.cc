@@ -156,6 +156,10 @@ FlowCounts Nat::flow_counts() const {
           rooms_->dns.size()};
 }
 
+std::optional<GuestTcpInfo> Nat::tcp_info(const Endpoint& guest, const Endpoint& remote) const {
+  return rooms_->tcp.info(guest, remote);
+}
+
 std::string Nat::dump(Instant now) const {
   std::string out;
   rooms_->tcp.dump(out, now);

@@ -14,6 +14,7 @@
 #include "core/env/env.hh"
 #include "core/flow/counters.hh"
 #include "core/nat/config.hh"
+#include "core/tcp/guest_tcp_info.hh"
 
 namespace dashi {
 
@@ -63,6 +64,8 @@ class Nat {
   FlowCounts flow_counts() const;
   // One line a flow: state by its RFC name, sequence numbers, windows, RTO, queues.
   std::string dump(Instant now) const;
+  // Of the guest's TCP connection between these ends, the remote one as the guest sees it.
+  std::optional<GuestTcpInfo> tcp_info(const Endpoint& guest, const Endpoint& remote) const;
   // What may never be true between two turns and is, a line each; empty unless the core has a defect.
   // For simulated worlds: it looks at every connection.
   std::string audit() const;

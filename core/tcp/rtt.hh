@@ -20,6 +20,7 @@ class RttEstimator {
 
   Duration rto() const { return rto_; }
   Duration smoothed() const { return srtt_; }  // 0 before the first sample
+  Duration variation() const { return rttvar_; }
 
   template <typename Archive>
   friend void archive(Archive& ar, RttEstimator& r) {

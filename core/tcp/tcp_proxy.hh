@@ -10,6 +10,7 @@
 #include "core/flow/icmp_error.hh"
 #include "core/flow/local_streams.hh"
 #include "core/tcp/expiring_table.hh"
+#include "core/tcp/guest_tcp_info.hh"
 #include "core/tcp/tcp_room.hh"
 
 namespace dashi {
@@ -65,6 +66,8 @@ class TcpProxy {
   uint32_t size() const { return room_.connections.size(); }
   uint32_t time_wait_size() const { return time_wait_.size(); }
   void dump(std::string& out, Instant now) const;
+  // Of the connection between these ends, if there is one.
+  std::optional<GuestTcpInfo> info(const Endpoint& guest, const Endpoint& remote) const;
   void audit(std::string& out) const;  // see audit.hh
 
   void save(ArchiveWriter& ar) const;

@@ -15,7 +15,7 @@
 namespace dashi::lab {
 
 const char* const kPktUsage =
-    "  pkt [--ipv4|--ipv6] [--captures DIR] FILE|DIR...\n"
+    "  pkt [--ipv4|--ipv6] [--packetdrill|--exact] [--captures DIR] FILE|DIR...\n"
     "                    run .pkt scripts, and folders of them, over both families (or one);\n"
     "                    a line each: pass, skip or differs, and a capture of what differs\n"
     "                    in DIR (here, without it)\n";
@@ -28,6 +28,7 @@ using script::Outcome;
 struct Asked {
   bool v4 = true;
   bool v6 = true;
+  std::optional<bool> packetdrill;  // all of them are, or none; else each says
   fs::path captures = ".";
   std::vector<fs::path> files;
 };
@@ -67,6 +68,10 @@ std::string read_arguments(int count, char** arguments, Asked& asked) {
       asked.v6 = false;
     } else if (argument == "--ipv6") {
       asked.v4 = false;
+    } else if (argument == "--packetdrill") {
+      asked.packetdrill = true;
+    } else if (argument == "--exact") {
+      asked.packetdrill = false;
     } else if (argument == "--captures") {
       if (++i == count) return "--captures needs a folder";
       asked.captures = arguments[i];
@@ -80,14 +85,40 @@ std::string read_arguments(int count, char** arguments, Asked& asked) {
   return asked.files.empty() ? "no script to run" : "";
 }
 
+// Packetdrill's scripts have shell lines, which ours have no use for, or live in its repositories.
+bool is_packetdrills(const script::Script& script, const fs::path& file) {
+  if (!script.commands.empty()) return true;
+  for (const script::Event& event : script.events) {
+    if (std::holds_alternative<script::CommandSpec>(event.what)) return true;
+  }
+  std::error_code error;
+  const fs::path whole = fs::weakly_canonical(file, error);
+  return std::any_of(whole.begin(), whole.end(), [](const fs::path& part) {
+    return part == "packetdrill" || part == "gtests";
+  });
+}
+
+script::RunOptions options_for(const script::Script& script, Family family, const fs::path& file,
+                               const Asked& asked) {
+  script::RunOptions options;
+  options.family = family;
+  options.packetdrill = asked.packetdrill.value_or(is_packetdrills(script, file));
+  options.beside = [folder = file.parent_path()](const std::string& name) {
+    std::error_code error;
+    std::stringstream text;
+    if (fs::is_regular_file(folder / name, error)) text << std::ifstream(folder / name).rdbuf();
+    return text.str();
+  };
+  return options;
+}
+
 // The run once more, with a capture: it is the same run, to the bit.
-std::string capture_of(const script::Script& script, Family family, const fs::path& path) {
+std::string capture_of(const script::Script& script, script::RunOptions options,
+                       const fs::path& path) {
   auto sink = FileSink::create(path.string());
   if (!sink.ok()) return sink.error();
   PcapngWriter writer(**sink, {"dashi " DASHI_VERSION, path.stem().string(), 0});
   std::optional<Capture> capture;
-  script::RunOptions options;
-  options.family = family;
   options.prepare = [&](World& world) {
     world.decorate(
         [&](const Env& env) {
@@ -102,25 +133,24 @@ std::string capture_of(const script::Script& script, Family family, const fs::pa
   return (*sink)->error();
 }
 
-void show(const Outcome& outcome, const script::Script& script, Family family, const fs::path& file,
-          const Asked& asked) {
+void show(const Outcome& outcome, const script::Script& script, const script::RunOptions& options,
+          const fs::path& file, const Asked& asked) {
   std::printf("%s%s", outcome.transcript.c_str(), outcome.dump.c_str());
   fs::path path = asked.captures / file.stem();
-  path += family == Family::kIpv4 ? ".ipv4.pcapng" : ".ipv6.pcapng";
-  const std::string error = capture_of(script, family, path);
+  path += options.family == Family::kIpv4 ? ".ipv4.pcapng" : ".ipv6.pcapng";
+  const std::string error = capture_of(script, options, path);
   std::printf("capture: %s\n\n", error.empty() ? path.c_str() : error.c_str());
 }
 
 Outcome::Kind run_over(const script::Script& script, Family family, const fs::path& file,
                        const Asked& asked) {
-  script::RunOptions options;
-  options.family = family;
+  const script::RunOptions options = options_for(script, family, file, asked);
   const Outcome outcome = script::run(script, options);
   if (outcome.kind == Outcome::Kind::kPass) return outcome.kind;
   const bool skip = outcome.kind == Outcome::Kind::kSkip;
   std::printf("%s %s:%u: %s%s\n", skip ? "skip   " : "differs", file.c_str(), outcome.where.line,
               family == Family::kIpv4 ? "" : "(IPv6) ", outcome.reason.c_str());
-  if (!skip) show(outcome, script, family, file, asked);
+  if (!skip) show(outcome, script, options, file, asked);
   return outcome.kind;
 }
 

@@ -73,6 +73,8 @@ std::string other_difference(const PacketSpec& line, const SeenPacket& seen) {
   if (line.macs && MacAddress(load<MacAddress>(seen.frame)) != line.macs->second) {
     return "it is sent to " + to_string(load<MacAddress>(seen.frame));
   }
+  if (line.any_ect && (seen.tos & 3) != 1 && (seen.tos & 3) != 2)
+    return "its ECN bits are " + std::to_string(seen.tos & 3);
   if (line.payload && *line.payload != std::string(seen.payload.begin(), seen.payload.end())) {
     return "it carries \"" + std::string(seen.payload.begin(), seen.payload.end()) + "\"";
   }
@@ -97,7 +99,7 @@ Flow& Conversation::flow_of(const Ends& ends) {
   for (Flow& flow : flows_) {
     if (flow.ends == ends) return flow;
   }
-  flows_.push_back({ends, std::nullopt, std::nullopt});
+  flows_.push_back({ends, std::nullopt, std::nullopt, {}});
   return flows_.back();
 }
 
@@ -137,7 +139,11 @@ PacketSpec Conversation::live(const PacketSpec& line) {
       right += base;
     }
     const bool echoes = option.kind == TcpOption::Kind::kTimestamps && (tcp->flags & kAck) != 0;
-    if (echoes) option.echo += flow.time_base.value_or(0);
+    const auto named = flow.times.find(option.echo);
+    if (echoes && named != flow.times.end())
+      option.echo = named->second;
+    else if (echoes)
+      option.echo += flow.time_base.value_or(0);
   }
   return packet;
 }
@@ -160,7 +166,7 @@ void Conversation::learn(const PacketSpec& line, const SeenPacket& seen) {
   if (expected == nullptr || tcp == nullptr) return;
   const bool syn = (tcp->flags & expected->flags & kSyn) != 0;
   if (syn && awaits_nat_syn_ && !line.ends && (tcp->flags & kAck) == 0) {
-    flows_.push_back({reversed(seen.ends), std::nullopt, std::nullopt});
+    flows_.push_back({reversed(seen.ends), std::nullopt, std::nullopt, {}});
     current_ = flows_.size() - 1;
     awaits_nat_syn_ = false;
   }
@@ -169,13 +175,28 @@ void Conversation::learn(const PacketSpec& line, const SeenPacket& seen) {
     flow.nat_base = tcp->begin - expected->begin;
     flow.time_base.reset();
   }
-  if (flow.time_base) return;
   for (const TcpOption& option : tcp->options) {
     if (option.kind != TcpOption::Kind::kTimestamps) continue;
     for (const TcpOption& written : expected->options) {
-      if (written.kind == option.kind) flow.time_base = option.value - written.value;
+      if (written.kind != option.kind) continue;
+      if (!flow.time_base) flow.time_base = option.value - written.value;
+      if (times_are_names_) flow.times[written.value] = option.value;
     }
   }
+}
+
+// A TS val that merely names the NAT's is the NAT's.
+PacketSpec Conversation::with_times_of(const SeenPacket& seen, PacketSpec line) {
+  auto* tcp = std::get_if<TcpSpec>(&line.transport);
+  const auto* came = std::get_if<TcpSpec>(&seen.transport);
+  if (tcp == nullptr || came == nullptr) return line;
+  for (TcpOption& option : tcp->options) {
+    for (const TcpOption& other : came->options) {
+      const bool both = option.kind == TcpOption::Kind::kTimestamps && other.kind == option.kind;
+      if (both) option.value = other.value;
+    }
+  }
+  return line;
 }
 
 std::string Conversation::compare(const PacketSpec& line, SeenPacket seen) {
@@ -190,7 +211,8 @@ std::string Conversation::compare(const PacketSpec& line, SeenPacket seen) {
       icmp ? line.ends || seen.ends.to.address == expected.to.address : seen.ends == expected;
   seen = scripted(std::move(seen));
   if (!for_flow) return "it is for another flow: " + shown(seen.ends);
-  std::string differs = transport_difference(line, seen);
+  std::string differs = times_are_names_ ? transport_difference(with_times_of(seen, line), seen)
+                                         : transport_difference(line, seen);
   if (differs.empty()) differs = other_difference(line, seen);
   return differs.empty() ? stream_difference(line, seen) : differs;
 }

@@ -88,6 +88,15 @@ const FarEnd::Served FarEnd::kServed[] = {
     {"getsockopt", &FarEnd::getsockopt, 5},
     {"fcntl", &FarEnd::fcntl, 2},
     {"poll", &FarEnd::poll, 3},
+    {"epoll_create", &FarEnd::epoll_create, 1},
+    {"epoll_create1", &FarEnd::epoll_create, 1},
+    {"epoll_ctl", &FarEnd::epoll_ctl, 4},
+    {"epoll_wait", &FarEnd::epoll_wait, 4},
+    {"ioctl", &FarEnd::ioctl, 2},
+    {"sendmsg", &FarEnd::sendmsg, 3},
+    {"recvmsg", &FarEnd::recvmsg, 3},
+    {"writev", &FarEnd::writev, 3},
+    {"readv", &FarEnd::readv, 3},
 };
 
 CallResult FarEnd::call(const CallSpec& call) {
@@ -115,13 +124,29 @@ CallResult FarEnd::would_block(const Descriptor& descriptor) const {
   return {Kind::kBlocked, 0, {}, {}};
 }
 
+bool FarEnd::is_up(Descriptor& descriptor) {
+  if (descriptor.up) return true;
+  descriptor.up = record(descriptor).connected && (!established_ || established_());
+  return descriptor.up;
+}
+
+// A connection that never was established was refused by the guest, or nobody answered.
+const char* FarEnd::failure_of(const Descriptor& descriptor) const {
+  const AppRecord& record = this->record(descriptor);
+  if (descriptor.up || !descriptor.connecting || !established_)
+    return name_of(record.error.value_or(SocketError::kReset));
+  return name_of(world_.nat().counters()[Counter::kTcpResetsReceived] != 0
+                     ? SocketError::kRefused
+                     : SocketError::kTimedOut);
+}
+
 // A reset or a failed connect is told once; after it a read is at its end and a write has no pipe.
 std::optional<CallResult> FarEnd::terminal(Descriptor& descriptor) {
   const AppRecord& record = this->record(descriptor);
   if (!record.reset && !record.failed && !record.error) return std::nullopt;
   if (descriptor.told_of_reset) return CallResult::returned(0);
   descriptor.told_of_reset = true;
-  return CallResult::failed(name_of(record.error.value_or(SocketError::kReset)));
+  return CallResult::failed(failure_of(descriptor));
 }
 
 CallResult FarEnd::socket(const CallSpec& call) {
@@ -164,12 +189,14 @@ CallResult FarEnd::accept(const CallSpec& call) {
   Descriptor* listener = find(call, 0);
   if (listener == nullptr) return CallResult::failed("EBADF");
   if (listener->kind != Descriptor::Kind::kListener) return CallResult::failed("EINVAL");
+  if (established_ && !established_()) return would_block(*listener);
   const std::optional<uint32_t> app = world_.apps().next_accepted(listener->local);
   if (!app) return would_block(*listener);
   Descriptor accepted;
   accepted.kind = Descriptor::Kind::kStream;
   accepted.local = listener->local;
   accepted.app = *app;
+  accepted.up = true;
   const Value* flags = argument(call, 3);
   accepted.nonblocking = flags != nullptr && holds_word(*flags, "SOCK_NONBLOCK");
   descriptors_[call.result.number] = accepted;
@@ -198,7 +225,7 @@ CallResult FarEnd::connect(const CallSpec& call) {
     if (descriptor->nonblocking) return CallResult::failed("EINPROGRESS");
   }
   if (const auto end = terminal(*descriptor)) return *end;
-  if (record(*descriptor).connected) return CallResult::returned(0);
+  if (is_up(*descriptor)) return CallResult::returned(0);
   if (descriptor->nonblocking) return CallResult::failed("EALREADY");
   return {Kind::kBlocked, 0, {}, {}};
 }
@@ -253,6 +280,10 @@ CallResult FarEnd::read_datagram(Descriptor& descriptor, const CallSpec& call, s
 CallResult FarEnd::write(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
   if (descriptor == nullptr) return CallResult::failed("EBADF");
+  const Value* flags = argument(call, 3);
+  for (const char* flag : {"MSG_MORE", "MSG_FASTOPEN"}) {
+    if (flags != nullptr && holds_word(*flags, flag)) return CallResult::not_served(flag);
+  }
   const Value* content = argument(call, 1);
   const int64_t size = number(call, 2);
   if (size < 0 || size > kWriteMax) return {Kind::kMisused, 0, {}, "a write has at most 64 MiB"};
@@ -260,20 +291,24 @@ CallResult FarEnd::write(const CallSpec& call) {
   if (content->kind == Value::Kind::kString) {
     std::copy_n(content->text.begin(), std::min(bytes.size(), content->text.size()), bytes.begin());
   }
-  if (descriptor->kind == Descriptor::Kind::kDatagram) {
-    world_.apps().send_datagram(descriptor->local, descriptor->peer, bytes);
+  return written(*descriptor, std::move(bytes));
+}
+
+CallResult FarEnd::written(Descriptor& descriptor, std::vector<uint8_t> bytes) {
+  if (descriptor.kind == Descriptor::Kind::kDatagram) {
+    world_.apps().send_datagram(descriptor.local, descriptor.peer, bytes);
     return CallResult::returned(static_cast<int64_t>(bytes.size()));
   }
-  if (descriptor->kind != Descriptor::Kind::kStream || descriptor->wrote_end)
+  if (descriptor.kind != Descriptor::Kind::kStream || descriptor.wrote_end)
     return CallResult::failed("EPIPE");
-  const bool told = descriptor->told_of_reset;
-  if (const auto end = terminal(*descriptor)) return told ? CallResult::failed("EPIPE") : *end;
-  if (connection(*descriptor) == nullptr) return CallResult::failed("EPIPE");
-  if (!record(*descriptor).connected) return would_block(*descriptor);
+  const bool told = descriptor.told_of_reset;
+  if (const auto end = terminal(descriptor)) return told ? CallResult::failed("EPIPE") : *end;
+  if (connection(descriptor) == nullptr) return CallResult::failed("EPIPE");
+  if (!is_up(descriptor)) return would_block(descriptor);
   const Bytes from(bytes);
   const size_t n =
-      world_.net().write(record(*descriptor).connection, dashi::Side::kThere, {&from, 1});
-  if (n == 0 && !bytes.empty()) return would_block(*descriptor);
+      world_.net().write(record(descriptor).connection, dashi::Side::kThere, {&from, 1});
+  if (n == 0 && !bytes.empty()) return would_block(descriptor);
   return CallResult::returned(static_cast<int64_t>(n));
 }
 

@@ -3,7 +3,9 @@
 // are the script's own numbers. A call either returns, would block, or is one that a NAT cannot serve.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <set>
 
 #include "sim/script/script.hh"
 #include "sim/world.hh"
@@ -33,12 +35,18 @@ class FarEnd {
   FarEnd(World& world, uint32_t host, const Endpoint& server, const Endpoint& guest)
       : world_(world), host_(host), server_(server), guest_(guest) {}
 
+  // accept and connect return only once this holds of the connection they are for.
+  void wait_for(std::function<bool()> established) { established_ = std::move(established); }
   // Makes the call, or sees whether it can return now; a call that blocked may be made again.
   CallResult call(const CallSpec& call);
 
  private:
+  struct Watch {
+    std::set<std::string> asked;
+    std::set<std::string> told;  // edge-triggered: events already given
+  };
   struct Descriptor {
-    enum class Kind : uint8_t { kFresh, kListener, kStream, kDatagram };
+    enum class Kind : uint8_t { kFresh, kListener, kStream, kDatagram, kEpoll };
     Kind kind = Kind::kFresh;
     Endpoint local;
     Endpoint peer;
@@ -46,10 +54,13 @@ class FarEnd {
     bool nonblocking = false;
     bool resets_on_close = false;
     bool connecting = false;
+    bool up = false;  // it was established; only then are its failures resets
     bool told_of_reset = false;
     bool wrote_end = false;
     size_t receive_buffer = 0;
-    size_t taken = 0;  // kDatagram: datagrams read
+    size_t taken = 0;                        // kDatagram: datagrams read
+    std::map<std::string, int64_t> options;  // as set
+    std::map<int64_t, Watch> watched;        // kEpoll: by descriptor
   };
   using Call = CallResult (FarEnd::*)(const CallSpec&);
   struct Served {
@@ -72,14 +83,26 @@ class FarEnd {
   CallResult getsockopt(const CallSpec& call);
   CallResult fcntl(const CallSpec& call);
   CallResult poll(const CallSpec& call);
+  CallResult epoll_create(const CallSpec& call);
+  CallResult epoll_ctl(const CallSpec& call);
+  CallResult epoll_wait(const CallSpec& call);
+  CallResult ioctl(const CallSpec& call);
+  CallResult sendmsg(const CallSpec& call);
+  CallResult recvmsg(const CallSpec& call);
+  CallResult writev(const CallSpec& call);
+  CallResult readv(const CallSpec& call);
 
   Descriptor* find(const CallSpec& call, size_t argument);
   SimConnection* connection(const Descriptor& descriptor);
   const AppRecord& record(const Descriptor& descriptor) const {
     return world_.apps().record(descriptor.app);
   }
+  bool is_up(Descriptor& descriptor);
   std::optional<CallResult> terminal(Descriptor& descriptor);
+  const char* failure_of(const Descriptor& descriptor) const;
+  CallResult written(Descriptor& descriptor, std::vector<uint8_t> bytes);
   CallResult read_datagram(Descriptor& descriptor, const CallSpec& call, size_t most);
+  CallResult kept_option(const Descriptor& descriptor, const CallSpec& call) const;
   CallResult would_block(const Descriptor& descriptor) const;
   std::vector<std::string> ready(Descriptor& descriptor);
 
@@ -88,9 +111,12 @@ class FarEnd {
   Endpoint server_;
   Endpoint guest_;
   std::map<int64_t, Descriptor> descriptors_;
+  std::function<bool()> established_;  // empty: whatever the far end's own connection is
 };
 
 // Of a value: A|B holds "A". A number or word alone holds itself.
 bool holds_word(const Value& value, const char* word);
+// Of {name=value, ...}; null if it has no such member.
+const Value* member(const Value& structure, const char* name);
 
 }  // namespace dashi::script

@@ -1,25 +1,42 @@
-// Socket options, fcntl and poll of the far end.
-#include <algorithm>
+// Socket options and fcntl of the far end.
+#include <array>
 
 #include "sim/script/far_end.hh"
 
 namespace dashi::script {
 namespace {
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : "|") + word;
-  return text.empty() ? "0" : text;
-}
+// Options that a kernel gives back as they were set, or doubled.
+struct Kept {
+  const char* name;
+  int64_t times;
+};
+constexpr std::array<Kept, 12> kKept{{{"SO_SNDBUF", 2},
+                                      {"SO_RCVBUF", 2},
+                                      {"SO_REUSEADDR", 1},
+                                      {"SO_KEEPALIVE", 1},
+                                      {"SO_OOBINLINE", 1},
+                                      {"SO_ZEROCOPY", 1},
+                                      {"TCP_NODELAY", 1},
+                                      {"TCP_MAXSEG", 1},
+                                      {"TCP_KEEPIDLE", 1},
+                                      {"TCP_KEEPINTVL", 1},
+                                      {"TCP_NOTSENT_LOWAT", 1},
+                                      {"TCP_USER_TIMEOUT", 1}}};
+
+// Options that give the stream between application and NAT a meaning a byte pipe has not.
+constexpr std::array<const char*, 7> kNotServed{"TCP_INQ",   "TCP_MD5SIG",       "TCP_FASTOPEN",
+                                                "TCP_CORK",  "TCP_FASTOPEN_KEY", "TCP_ULP",
+                                                "TCP_REPAIR"};
+
+}  // namespace
 
 const Value* member(const Value& structure, const char* name) {
-  for (size_t i = 0; i < structure.items.size(); ++i) {
+  for (size_t i = 0; i < structure.names.size(); ++i) {
     if (structure.names[i] == name) return &structure.items[i];
   }
   return nullptr;
 }
-
-}  // namespace
 
 // Options of the far end's own stack have nothing to act on here: its transport is a byte pipe. They
 // are taken, as a kernel would; what shows at the guest is the NAT's.
@@ -34,15 +51,17 @@ CallResult FarEnd::setsockopt(const CallSpec& call) {
     descriptor->resets_on_close =
         on != nullptr && linger != nullptr && on->number == 1 && linger->number == 0;
   }
+  for (const char* name : kNotServed) {
+    if (holds_word(option, name)) return CallResult::not_served(std::string("the option ") + name);
+  }
+  if (value.items.size() == 1) descriptor->options[option.text] = value.items[0].number;
   return CallResult::returned(0);
 }
 
 CallResult FarEnd::getsockopt(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
   if (descriptor == nullptr) return CallResult::failed("EBADF");
-  if (!holds_word(call.arguments[2], "SO_ERROR")) {
-    return CallResult::not_served("this socket option cannot be asked for");
-  }
+  if (!holds_word(call.arguments[2], "SO_ERROR")) return kept_option(*descriptor, call);
   std::string error = "0";
   if (descriptor->kind == Descriptor::Kind::kStream) {
     if (const auto end = terminal(*descriptor); end && end->value < 0) error = end->error;
@@ -55,6 +74,22 @@ CallResult FarEnd::getsockopt(const CallSpec& call) {
       one.kind == Value::Kind::kNumber ? std::to_string(one.number) : one.text;
   if (wanted != error) result.mismatch = "SO_ERROR is " + error;
   return result;
+}
+
+// What was set is given back; what a kernel begins with is not known here.
+CallResult FarEnd::kept_option(const Descriptor& descriptor, const CallSpec& call) const {
+  const std::string& name = call.arguments[2].text;
+  const auto set = descriptor.options.find(name);
+  const Value& expected = call.arguments[3];
+  const bool one = expected.items.size() == 1 && expected.items[0].kind == Value::Kind::kNumber;
+  for (const Kept& kept : kKept) {
+    if (name != kept.name || set == descriptor.options.end() || !one) continue;
+    CallResult result = CallResult::returned(0);
+    const int64_t value = set->second * kept.times;
+    if (expected.items[0].number != value) result.mismatch = name + " is " + std::to_string(value);
+    return result;
+  }
+  return CallResult::not_served("the option " + name + " cannot be asked for");
 }
 
 CallResult FarEnd::fcntl(const CallSpec& call) {
@@ -73,65 +108,6 @@ CallResult FarEnd::fcntl(const CallSpec& call) {
   }
   descriptor->nonblocking = holds_word(call.arguments[2], "O_NONBLOCK");
   return CallResult::returned(0);
-}
-
-// What poll would say of a descriptor, in the order scripts write it.
-std::vector<std::string> FarEnd::ready(Descriptor& descriptor) {
-  std::vector<std::string> events;
-  const SimConnection* at = connection(descriptor);
-  if (descriptor.kind == Descriptor::Kind::kDatagram) {
-    if (world_.apps().received_at(descriptor.local).size() > descriptor.taken) events = {"POLLIN"};
-    return events;
-  }
-  if (descriptor.kind != Descriptor::Kind::kStream) return events;
-  const AppRecord& app = record(descriptor);
-  const bool broken = app.reset || app.failed || app.error.has_value();
-  if (broken || at == nullptr) return {"POLLIN", "POLLOUT", "POLLERR", "POLLHUP", "POLLRDHUP"};
-  if (!app.connected) return events;
-  auto& live = *connection(descriptor);
-  const StreamPipe& in = live.read_by(dashi::Side::kThere);
-  if (in.readable() > 0 || in.fin_arrived()) events.emplace_back("POLLIN");
-  if (live.written_by(dashi::Side::kThere).room() > 0 || descriptor.wrote_end) {
-    events.emplace_back("POLLOUT");
-  }
-  if (in.fin_arrived() && descriptor.wrote_end) events.emplace_back("POLLHUP");
-  if (in.fin_arrived()) events.emplace_back("POLLRDHUP");
-  return events;
-}
-
-// poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, timeout_ms).
-CallResult FarEnd::poll(const CallSpec& call) {
-  if (call.arguments[0].kind != Value::Kind::kList) {
-    return CallResult::failed("EINVAL");
-  }
-  CallResult result = CallResult::returned(0);
-  for (const Value& entry : call.arguments[0].items) {
-    const Value* fd = member(entry, "fd");
-    const Value* asked = member(entry, "events");
-    const Value* expected = member(entry, "revents");
-    const auto found = fd == nullptr ? descriptors_.end() : descriptors_.find(fd->number);
-    if (found == descriptors_.end() || asked == nullptr) return CallResult::failed("EINVAL");
-    std::vector<std::string> events;
-    for (const std::string& event : ready(found->second)) {
-      const bool always = event == "POLLERR" || event == "POLLHUP";
-      if (always || holds_word(*asked, event.c_str())) events.push_back(event);
-    }
-    if (!events.empty()) ++result.value;
-    const bool right = expected == nullptr ||
-                       std::all_of(events.begin(), events.end(), [&](const std::string& event) {
-                         return holds_word(*expected, event.c_str());
-                       });
-    const size_t named = expected == nullptr                    ? events.size()
-                         : expected->kind == Value::Kind::kOr   ? expected->items.size()
-                         : expected->kind == Value::Kind::kWord ? 1
-                                                                : 0;
-    if (!right || named != events.size()) {
-      result.mismatch = "revents is " + joined(events);
-    }
-  }
-  const int64_t timeout = call.arguments[2].number;
-  if (result.value == 0 && timeout != 0) return {CallResult::Kind::kBlocked, 0, {}, {}};
-  return result;
 }
 
 }  // namespace dashi::script

@@ -167,6 +167,39 @@ void Lexer::number() {
   move(length);
 }
 
+void Lexer::word() {
+  size_t length = 1;
+  while (is_letter(at(length)) || is_digit(at(length))) ++length;
+  token_.kind = Token::Kind::kWord;
+  token_.text = text_.substr(at_, length);
+  move(length);
+  const auto defined = defines_.find(token_.text);
+  if (defined == defines_.end()) return;
+  token_.text = defined->second;
+  if (token_.text.size() < 2) return;
+  const char quote = token_.text.front();
+  if (quote != token_.text.back() || (quote != '"' && quote != '`')) return;
+  token_.kind = quote == '"' ? Token::Kind::kString : Token::Kind::kCommand;
+  token_.text = token_.text.substr(1, token_.text.size() - 2);
+}
+
+// --name=value up to white space outside of quotes.
+void Lexer::option() {
+  token_.kind = Token::Kind::kOption;
+  size_t length = 2;
+  char quote = '\0';
+  for (; at_ + length < text_.size() && (quote != '\0' || !is_space(at(length))); ++length) {
+    const char c = at(length);
+    if (quote != '\0' && c == '\n') return fail("a quote in an option is not closed");
+    if (c == quote)
+      quote = '\0';
+    else if (quote == '\0' && (c == '"' || c == '`'))
+      quote = c;
+  }
+  token_.text = text_.substr(at_, length);
+  move(length);
+}
+
 void Lexer::advance() {
   const size_t before = at_;
   token_ = Token{};
@@ -186,21 +219,11 @@ void Lexer::advance() {
     return move(3);
   }
   if (c == '-' && at(1) == '-' && is_letter(at(2))) {
-    token_.kind = Token::Kind::kOption;
-    size_t length = 2;
-    while (at_ + length < text_.size() && !is_space(at(length))) ++length;
-    token_.text = text_.substr(at_, length);
-    return move(length);
+    return option();
   }
   if ((is_hex(c) || c == ':') && address()) return;
   if (is_digit(c) || (c == '.' && is_digit(at(1)))) return number();
-  if (is_letter(c)) {
-    size_t length = 1;
-    while (is_letter(at(length)) || is_digit(at(length))) ++length;
-    token_.kind = Token::Kind::kWord;
-    token_.text = text_.substr(at_, length);
-    return move(length);
-  }
+  if (is_letter(c)) return word();
   if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f) {
     return fail("a byte that is not text");
   }

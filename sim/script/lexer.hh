@@ -2,6 +2,7 @@
 // depends on what was read before. It knows nothing of events.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,8 @@ class Lexer {
   Token take();
   // With '(' as the next token: all up to its ')', as written. Empty, and nothing taken, else.
   std::string take_note();
+  // From now on the word `name` stands for `value`: "a string", `a command`, or another word.
+  void define(const std::string& name, const std::string& value) { defines_[name] = value; }
   // What the text itself breaks: an open quote, a stray byte. The tokens end there.
   const std::optional<ScriptError>& error() const { return error_; }
 
@@ -52,6 +55,8 @@ class Lexer {
   void quoted();
   void until(std::string_view closer, Token::Kind kind, std::string_view what);
   void number();
+  void word();
+  void option();
   bool address();
   char at(size_t offset) const { return at_ + offset < text_.size() ? text_[at_ + offset] : '\0'; }
   void move(size_t n);
@@ -63,6 +68,7 @@ class Lexer {
   Token token_;
   size_t token_at_ = 0;  // where token_ starts in text_
   std::optional<ScriptError> error_;
+  std::map<std::string, std::string, std::less<>> defines_;
 };
 
 }  // namespace dashi::script

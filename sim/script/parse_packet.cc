@@ -10,30 +10,48 @@ namespace {
 
 struct Flag {
   char letter;
-  uint8_t bit;
+  uint16_t bit;
 };
-constexpr std::array<Flag, 8> kFlags{
-    {{'F', 1}, {'S', 2}, {'R', 4}, {'P', 8}, {'.', 16}, {'U', 32}, {'E', 64}, {'W', 128}}};
+constexpr std::array<Flag, 9> kFlags{{{'F', 1},
+                                      {'S', 2},
+                                      {'R', 4},
+                                      {'P', 8},
+                                      {'.', 16},
+                                      {'U', 32},
+                                      {'E', 64},
+                                      {'W', 128},
+                                      {'A', 256}}};
+constexpr int kAceShift = 6;  // AE, CWR and ECE as a number: AccECN's counter
 
-uint8_t flag_bit(char letter) {
+uint16_t flag_bit(char letter) {
   for (const Flag& flag : kFlags) {
     if (flag.letter == letter) return flag.bit;
   }
   return 0;
 }
 
-uint8_t parse_flags(ParserState& in) {
+// SEW, P., . or -; and .5 or P.5: an ACK with AccECN's counter.
+uint16_t parse_flags(ParserState& in) {
   const Token token = in.take();
-  uint8_t flags = 0;
+  uint16_t flags = 0;
   if (token.is('-')) return flags;
+  const auto counter = [&](const Token& decimal) {
+    const bool right = decimal.text.size() == 2 && decimal.text[0] == '.' && decimal.text[1] < '8';
+    if (!right) in.fail(decimal.where, "not an ACK with a counter of 0 to 7: " + decimal.text);
+    return static_cast<uint16_t>(flag_bit('.') | (decimal.text.back() - '0') << kAceShift);
+  };
+  if (token.kind == Token::Kind::kDecimal) return counter(token);
   for (const char letter : token.text) {
     if (flag_bit(letter) == 0) {
-      in.fail(token.where, "not TCP flags (F S R P . U E W, or -): " + token.text);
+      in.fail(token.where, "not TCP flags (F S R P . U E W A, or -): " + token.text);
       return flags;
     }
-    flags = static_cast<uint8_t>(flags | flag_bit(letter));
+    flags = static_cast<uint16_t>(flags | flag_bit(letter));
   }
   if (token.kind == Token::Kind::kWord && in.accept('.')) flags |= flag_bit('.');
+  if (in.peek().kind == Token::Kind::kDecimal && !in.peek().after_space) {
+    flags = static_cast<uint16_t>(flags | counter(in.take()));
+  }
   return flags;
 }
 
@@ -97,6 +115,9 @@ IcmpSpec parse_icmp(ParserState& in) {
     in.expect(')');
   }
   if (in.on_line(line) && in.accept('[')) {
+    for (const char* other : {"udp", "raw"}) {
+      if (in.peek().is_word(other)) in.not_served(in.peek().where, "an error about UDP or raw IP");
+    }
     icmp.about.emplace();
     parse_range(in, *icmp.about);
     in.expect(']');
@@ -115,6 +136,10 @@ void parse_ip_word(ParserState& in, PacketSpec& packet) {
     packet.ecn = 2;
   else if (name == "ce")
     packet.ecn = 3;
+  else if (name == "ect01" && packet.side == Side::kNat)
+    packet.any_ect = true;
+  else if (name == "flowlabel")
+    in.not_served(token.where, "an IPv6 flow label");
   else if (name == "tos")
     packet.tos = static_cast<uint8_t>(in.integer("a TOS", UINT8_MAX));
   else if (name == "ttl")
@@ -213,7 +238,8 @@ void parse_transport(ParserState& in, PacketSpec& packet) {
     udp.length = static_cast<uint32_t>(in.integer("a length", UINT16_MAX));
     in.expect(')');
     packet.transport = udp;
-  } else if (in.peek().kind == Token::Kind::kWord || in.peek().is('.') || in.peek().is('-')) {
+  } else if (in.peek().kind == Token::Kind::kWord || in.peek().kind == Token::Kind::kDecimal ||
+             in.peek().is('.') || in.peek().is('-')) {
     packet.transport = parse_tcp(in, packet.side);
   } else {
     in.expected("TCP flags, udp or icmp");
@@ -248,8 +274,8 @@ PacketSpec parse_packet(ParserState& in) {
   PacketSpec packet;
   const Token side = in.take();
   packet.side = side.is('<') ? Side::kGuest : Side::kNat;
-  for (const char* wrapped : {"ipv4", "ipv6", "gre", "mpls"}) {
-    if (in.peek().is_word(wrapped)) in.fail(in.peek().where, "encapsulation is not served");
+  for (const char* wrapped : {"ipv4", "ipv6", "gre", "GREv0", "mpls"}) {
+    if (in.peek().is_word(wrapped)) in.not_served(in.peek().where, "encapsulation");
   }
   parse_macs(in, packet);
   if (in.peek().is('[') || in.peek().is('(')) {
@@ -276,6 +302,9 @@ PacketSpec parse_packet(ParserState& in) {
   if (tcp && in.on_line(side.where.line) && in.peek().is_word("dns")) {
     do packet.messages.push_back(parse_message(in));
     while (in.accept(',') && !in.failed());
+  }
+  if (in.on_line(side.where.line) && in.peek().is('{')) {
+    in.not_served(in.peek().where, "a packet damaged by its {...}");
   }
   parse_mishaps(in, packet, side.where.line);
   packet.variables = in.take_variables();

@@ -1,11 +1,19 @@
 // TCP options as packet lines write them: <mss 1460,nop,wscale 7>.
+#include <iterator>
+
 #include "sim/script/parser_state.hh"
 
 namespace dashi::script {
 namespace {
 
 constexpr uint32_t kFastOpen = 34;
+constexpr uint32_t kExperiment = 254;
+constexpr uint8_t kFastOpenMagic[] = {0xf9, 0x89};  // RFC 7413 4.1.1
 constexpr uint32_t kMd5 = 19;
+constexpr uint32_t kAccurateEcn0 = 172;  // RFC 9768 3.2.3
+constexpr uint32_t kAccurateEcn1 = 174;
+// What packetdrill's own runs define; a cookie is the server's to make, so one is as good as another.
+constexpr const char* kDefinedCookies[] = {"TFO_COOKIE", "TFO_COOKIE_ZERO"};
 
 unsigned hex_digit(char c) {
   if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
@@ -26,6 +34,34 @@ std::vector<uint8_t> parse_hex(ParserState& in) {
   const bool hex = digits.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
   if (!hex || digits.size() % 2 != 0) in.fail(where, "not an even number of hexadecimal digits");
   return bytes;
+}
+
+// ECN e1b N ceb N e0b N: AccECN's byte counters, in one order or the other, perhaps fewer.
+void parse_accurate_ecn(ParserState& in, TcpOption& option) {
+  constexpr uint32_t kMax = 0xffffff;
+  option.kind = TcpOption::Kind::kRaw;
+  option.value = in.peek().is_word("e0b") ? kAccurateEcn0 : kAccurateEcn1;
+  while (in.peek().kind == Token::Kind::kWord && !in.failed()) {
+    const Token name = in.take();
+    if (name.text != "e0b" && name.text != "e1b" && name.text != "ceb") {
+      return in.fail(name.where, "not a counter of AccECN (e0b, ceb, e1b): " + name.text);
+    }
+    const auto n = static_cast<uint32_t>(in.integer("a counter", kMax));
+    for (const int shift : {16, 8, 0}) option.bytes.push_back(static_cast<uint8_t>(n >> shift));
+  }
+}
+
+void parse_cookie(ParserState& in, TcpOption& option, bool experimental) {
+  option.kind = TcpOption::Kind::kRaw;
+  option.value = experimental ? kExperiment : kFastOpen;
+  if (experimental) option.bytes.assign(std::begin(kFastOpenMagic), std::end(kFastOpenMagic));
+  for (const char* defined : kDefinedCookies) {
+    if (!in.accept_word(defined)) continue;
+    option.bytes.insert(option.bytes.end(), 8, 0x5a);
+    return;
+  }
+  const std::vector<uint8_t> cookie = parse_hex(in);  // or none: a request for one
+  option.bytes.insert(option.bytes.end(), cookie.begin(), cookie.end());
 }
 
 void parse_blocks(ParserState& in, TcpOption& option) {
@@ -63,9 +99,13 @@ TcpOption parse_option(ParserState& in) {
     if (!in.accept_word("ecr")) in.expected("'ecr'");
     option.echo = static_cast<uint32_t>(
         in.integer_or_variable("a timestamp", UINT32_MAX, VariableUse::Slot::kEcho));
-  } else if (name == "FO" || name == "md5") {
+  } else if (name == "FO" || name == "FOEXP") {
+    parse_cookie(in, option, name == "FOEXP");
+  } else if (name == "ECN") {
+    parse_accurate_ecn(in, option);
+  } else if (name == "md5") {
     option.kind = TcpOption::Kind::kRaw;
-    option.value = name == "FO" ? kFastOpen : kMd5;
+    option.value = kMd5;
     option.bytes = parse_hex(in);
   } else if (!in.failed()) {
     in.fail(token.where, "not a TCP option: " + name);

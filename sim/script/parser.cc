@@ -175,6 +175,15 @@ OptionLine parse_option(ParserState& in) {
   const size_t equals = token.text.find('=');
   OptionLine option{token.where, token.text.substr(2, equals - 2), {}};
   if (equals != std::string::npos) option.value = token.text.substr(equals + 1);
+  if (option.name == "define") {  // NAME=VALUE, quotes and all
+    const size_t at = option.value.find('=');
+    if (at == 0 || at == std::string::npos) {
+      in.fail(token.where, "--define needs NAME=VALUE");
+    } else {
+      in.define(option.value.substr(0, at), option.value.substr(at + 1));
+    }
+    return option;
+  }
   if (option.value.size() >= 2 && option.value.front() == '"' && option.value.back() == '"') {
     option.value = option.value.substr(1, option.value.size() - 2);
   }
@@ -191,7 +200,14 @@ Result<Script, ScriptError> parse(std::string_view text) {
     const Token command = in.take();
     script.commands.emplace_back(command.where, CommandSpec{command.text});
   }
-  while (!in.at_end() && !in.failed()) script.events.push_back(parse_event(in));
+  while (!in.at_end() && !in.failed()) {
+    Event event = parse_event(in);
+    if (!in.failed()) script.events.push_back(std::move(event));
+  }
+  if (in.unserved()) {
+    script.unserved = in.unserved();
+    return script;
+  }
   if (in.failed()) return in.error();
   return script;
 }

@@ -17,13 +17,19 @@ class ParserState {
   Token take() { return lexer_.take(); }
   std::string take_note() { return lexer_.take_note(); }
   bool at_end() const { return peek().kind == Token::Kind::kEnd; }
-  bool failed() const { return error_.has_value() || lexer_.error().has_value(); }
+  bool failed() const { return unserved_ || error_ || lexer_.error(); }
   const ScriptError& error() const { return lexer_.error() ? *lexer_.error() : *error_; }
 
   void fail(Where where, std::string message) {
-    if (!error_) error_ = ScriptError{where, std::move(message)};
+    if (!failed()) error_ = ScriptError{where, std::move(message)};
   }
   void expected(const char* what);
+  // What packetdrill knows and a NAT cannot answer: reading ends here, without an error.
+  void not_served(Where where, std::string what) {
+    if (!failed()) unserved_ = ScriptError{where, std::move(what)};
+  }
+  const std::optional<ScriptError>& unserved() const { return unserved_; }
+  void define(const std::string& name, const std::string& value) { lexer_.define(name, value); }
 
   bool accept(char punctuation);  // takes it if it is next
   bool accept_word(std::string_view word);
@@ -41,6 +47,7 @@ class ParserState {
   Lexer lexer_;
   std::optional<ScriptError> error_;
   std::vector<VariableUse> variables_;  // of the line that is being read
+  std::optional<ScriptError> unserved_;
 };
 
 // How a token reads in a message.

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <set>
 
+#include "core/tcp/connection.hh"
+
 #include "sim/guest_wire.hh"
+#include "sim/script/code.hh"
 #include "sim/script/conversation.hh"
 #include "sim/script/far_end.hh"
 #include "sim/script/host_faults.hh"
@@ -13,6 +16,7 @@
 #include "sim/script/nat_commands.hh"
 #include "sim/script/places.hh"
 #include "sim/script/setting.hh"
+#include "sim/script/tcp_info.hh"
 #include "sim/script/variables.hh"
 
 namespace dashi::script {
@@ -51,12 +55,13 @@ class Run {
         setting_(setting),
         world_(setting.world),
         far_end_(world_, Setting::kServerHost, setting.server, forwarded(setting)),
-        conversation_(setting.guest, setting.server),
+        conversation_(setting.guest, setting.server, !setting.compares_timestamps),
         macs_{kGuestMac, setting.world.nat.topology.gateway_mac} {
     for (const Event& event : script.events) {
       const auto* line = std::get_if<PacketSpec>(&event.what);
       if (line != nullptr) hears_.insert(link_protocol(line->transport));
     }
+    if (setting.packetdrill) far_end_.wait_for([this] { return handshake_over(); });
   }
 
   World& world() { return world_; }
@@ -85,6 +90,9 @@ class Run {
   PacketSpec settled(const Event& event, const PacketSpec& line);
   bool is_listened_to(const SeenPacket& seen) const;
   void direct(const Event& event, const DirectiveSpec& directive);
+  void assert_code(const Event& event, const CodeSpec& code);
+  bool handshake_over();
+  Duration slack(Duration since_last) const;
   void note(Instant at, char side, const std::string& text);
   void skip(Where where, std::string reason);
   void differ(Where where, std::string reason);
@@ -95,6 +103,7 @@ class Run {
   const Setting& setting_;
   World world_;
   FarEnd far_end_;
+  Code code_;
   Conversation conversation_;
   Macs macs_;
   Variables variables_;
@@ -144,6 +153,13 @@ Instant Run::due(const When& when) const {
   return (when.kind == When::Kind::kAbsolute ? Instant{} : last_) + when.from;
 }
 
+// How far from its time an event may be that is due so long after the one before.
+Duration Run::slack(Duration since_last) const {
+  const int64_t part = std::max<int64_t>(0, since_last.count()) / 1000 *
+                       static_cast<int64_t>(setting_.tolerance_per_mille);
+  return std::max(setting_.tolerance, Duration(part));
+}
+
 // --- Packets ---
 
 void Run::guest_sends(const Event& event, const PacketSpec& line) {
@@ -160,7 +176,11 @@ void Run::guest_sends(const Event& event, const PacketSpec& line) {
   const Ends about = packet.ends.value_or(Ends{});
   const Macs macs{packet.macs->first, packet.macs->second};
   note(world_.now(), '<', written(line.transport));
-  for (const SentFrame& sent : suffer(frame_of(packet, macs, about), line.mishaps)) {
+  const auto* tcp = std::get_if<TcpSpec>(&line.transport);
+  const bool is_super_frame =
+      tcp != nullptr && setting_.guest_segment != 0 && tcp->length > setting_.guest_segment;
+  for (SentFrame& sent : suffer(frame_of(packet, macs, about), line.mishaps)) {
+    if (is_super_frame) sent.offload = guest::leave_checksum(sent.bytes, setting_.guest_segment);
     if (sent.after == Duration{})
       world_.script().send(sent.bytes, sent.offload);
     else
@@ -243,8 +263,9 @@ void Run::expect(const Event& event, const PacketSpec& line) {
   const When& when = event.when;
   const Instant base = when.kind == When::Kind::kAbsolute ? Instant{} : last_;
   const bool any = when.kind == When::Kind::kAny;
-  const Instant earliest = any ? Instant{} : base + when.from - setting_.tolerance;
-  const Instant latest = any ? world_.now() + kAnyTime : base + when.to + setting_.tolerance;
+  const Duration slack = this->slack(base + when.to - last_);
+  const Instant earliest = any ? Instant{} : base + when.from - slack;
+  const Instant latest = any ? world_.now() + kAnyTime : base + when.to + slack;
   PacketSpec rest = settled(event, line);
   for (;;) {
     const std::optional<SeenPacket> seen = next_seen(std::max(latest, world_.now()));
@@ -262,7 +283,7 @@ void Run::expect(const Event& event, const PacketSpec& line) {
       PacketSpec piece = rest;
       auto& tcp = std::get<TcpSpec>(piece.transport);
       tcp.length = came->length;
-      tcp.flags = static_cast<uint8_t>((tcp.flags & ~kFinAndPsh) | (came->flags & kPsh));
+      tcp.flags = static_cast<uint16_t>((tcp.flags & ~kFinAndPsh) | (came->flags & kPsh));
       difference = conversation_.compare(piece, *seen);
     }
     if (!difference.empty()) {
@@ -325,8 +346,8 @@ bool Run::retry() {
   const Event& event = *blocked_;
   blocked_ = nullptr;
   judge(event, spec, result);
-  if (event.when.until &&
-      (now < returns_at_ - setting_.tolerance || now > returns_at_ + setting_.tolerance)) {
+  const Duration slack = event.when.until ? this->slack(*event.when.until) : Duration{};
+  if (event.when.until && (now < returns_at_ - slack || now > returns_at_ + slack)) {
     differ(event.where,
            spec.name + " returned at " + shown(now) + ", not at " + shown(returns_at_));
   }
@@ -369,10 +390,40 @@ void Run::handle(const Event& event) {
   if (const auto* directive = std::get_if<DirectiveSpec>(&event.what)) {
     return direct(event, *directive);
   }
-  if (std::holds_alternative<CodeSpec>(event.what)) skip(event.where, "code is not served");
+  if (const auto* code = std::get_if<CodeSpec>(&event.what)) return assert_code(event, *code);
+  if (const auto* command = std::get_if<CommandSpec>(&event.what)) {
+    note(world_.now(), '`', command->text + "  (passed over)");
+  }
+}
+
+// --- Assertions ---
+
+void Run::assert_code(const Event& event, const CodeSpec& code) {
+  world_.run_until(world_.now());
+  std::optional<GuestTcpInfo> info;
+  if (const auto ends = conversation_.current()) {
+    info = world_.nat().tcp_info(ends->from, ends->to);
+  }
+  const auto verdict = code_.run(code.text, [&](const std::string& name) {
+    const std::optional<int64_t> constant = tcp_constant(name);
+    if (constant || !info) return constant;
+    return tcp_info_value(name, *info);
+  });
+  if (verdict.kind == CodeVerdict::Kind::kNotServed) return skip(event.where, verdict.why);
+  if (verdict.kind == CodeVerdict::Kind::kFails) differ(event.where, verdict.why);
+}
+
+// Packetdrill's scripts mean the kernel that answers the guest: its accept and its connect return when
+// the guest's handshake is over, however early the NAT's own connection to the far end is.
+bool Run::handshake_over() {
+  const auto ends = conversation_.current();
+  if (!ends) return false;
+  const auto info = world_.nat().tcp_info(ends->from, ends->to);
+  return info && info->state != TcpState::kSynSent && info->state != TcpState::kSynReceived;
 }
 
 Outcome Run::go() {
+  if (script_.unserved) skip(script_.unserved->where, "not served: " + script_.unserved->message);
   announce();
   for (const Event& event : script_.events) {
     handle(event);

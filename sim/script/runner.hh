@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "sim/script/script.hh"
+#include "sim/script/shell.hh"
 #include "sim/world.hh"
 
 namespace dashi::script {
@@ -13,6 +14,9 @@ struct RunOptions {
   Family family = Family::kIpv4;
   // How far a packet's time may be from the script's; a script's own --tolerance_usecs holds instead.
   Duration tolerance{};
+  // Of packetdrill's own scripts, which mean Linux on a TUN device: its tolerance and its defaults.
+  bool packetdrill = false;
+  ReadBeside beside;                    // shell files that a script names, if they may be read
   std::function<void(World&)> prepare;  // before anything runs: a capture
 };
 

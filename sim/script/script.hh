@@ -55,7 +55,8 @@ struct TcpOption {
 };
 
 struct TcpSpec {
-  uint8_t flags = 0;  // FIN, SYN, RST, PSH, ACK, URG, ECE, CWR: bits 0 to 7, as on the wire
+  // FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, AE: bits 0 to 8, as on the wire
+  uint16_t flags = 0;
   uint32_t begin = 0;
   uint32_t length = 0;  // bytes of payload
   std::optional<uint32_t> ack;
@@ -132,6 +133,7 @@ struct PacketSpec {
   std::optional<uint8_t> ttl;
   std::optional<uint8_t> tos;
   std::optional<uint8_t> ecn;                             // the two bits
+  bool any_ect = false;                                   // ECT(0) or ECT(1)
   std::optional<std::pair<MacAddress, MacAddress>> macs;  // from, to
   TransportSpec transport;
   std::optional<std::string> payload;  // its bytes; else zeros are sent and any are taken
@@ -198,6 +200,8 @@ struct Script {
   std::vector<OptionLine> options;
   std::vector<std::pair<Where, CommandSpec>> commands;  // before the first event
   std::vector<Event> events;
+  // Sound packetdrill that a NAT has no answer to: the script ends there, and is a skip.
+  std::optional<ScriptError> unserved;
 };
 
 }  // namespace dashi::script

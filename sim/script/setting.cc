@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "sim/script/setting_names.hh"
+#include "sim/script/sysctl.hh"
 
 namespace dashi::script {
 namespace {
@@ -26,9 +27,16 @@ std::optional<uint64_t> number(const std::string& text) {
 }
 
 bool is_passed_over(const std::string& name) {
-  for (const char* known : {"local_ip", "remote_ip", "gateway_ip", "netmask_ip", "local_linkaddr",
-                            "speed", "verbose", "init_scripts", "wire_protocol", "non_fatal",
-                            "define", "send_omit_free", "debug", "so_filename", "so_flags"}) {
+  for (const char* known : {"local_ip",        "remote_ip",      "gateway_ip",
+                            "netmask_ip",      "local_linkaddr", "speed",
+                            "verbose",         "init_scripts",   "wire_protocol",
+                            "non_fatal",       "define",         "send_omit_free",
+                            "debug",           "so_filename",    "so_flags",
+                            "code_command",    "code_format",    "code_sockopt",
+                            "is_anyip",        "dry_run",        "tcp_ts_ecr_scaled",
+                            "strict_segments", "wire_client",    "wire_server",
+                            "wire_server_ip",  "wire_server_at", "wire_server_port",
+                            "wire_client_dev", "wire_server_dev"}) {
     if (name == known) return true;
   }
   return false;
@@ -45,6 +53,21 @@ std::optional<bool> apply(const OptionLine& option, Setting& setting, uint32_t& 
   if (option.name == "tolerance_usecs") {
     setting.tolerance = Duration(static_cast<int64_t>(value & UINT32_MAX) * 1000);
     return value <= UINT32_MAX;
+  }
+  if (option.name == "tolerance_percent") {  // 12.5: the fraction is of no use here
+    uint32_t percent = 0;
+    const char* const end = option.value.data() + option.value.size();
+    const auto [next, error] = std::from_chars(option.value.data(), end, percent);
+    setting.tolerance_per_mille = percent * 10;
+    return error == std::errc{} && percent <= 100 && (next == end || *next == '.');
+  }
+  if (option.name == "tcp_ts_tick_usecs") {
+    setting.compares_timestamps = value != 0;
+    return value <= 1'000'000;
+  }
+  if (option.name == "mss") {
+    setting.guest_segment = static_cast<uint16_t>(value & UINT16_MAX);
+    return value != 0 && value <= UINT16_MAX;
   }
   if (option.name == "mtu") {
     mtu = static_cast<uint32_t>(value & UINT32_MAX);
@@ -94,6 +117,47 @@ bool directs(const Script& script, const char* name) {
   });
 }
 
+// The value of setsockopt(..., ..., NAME, [VALUE], ...) before the first packet: what a kernel takes into
+// its SYN. 0: there is none.
+uint64_t set_before_packets(const Script& script, const char* name) {
+  for (const Event& event : script.events) {
+    if (std::holds_alternative<PacketSpec>(event.what)) return 0;
+    const auto* call = std::get_if<CallSpec>(&event.what);
+    if (call == nullptr || call->name != "setsockopt" || call->arguments.size() < 4) continue;
+    const Value& value = call->arguments[3];
+    if (call->arguments[2].text != name || value.items.size() != 1) continue;
+    return static_cast<uint64_t>(std::max<int64_t>(0, value.items[0].number));
+  }
+  return 0;
+}
+
+void apply_shell(const Script& script, const ReadBeside& beside, Setting& setting) {
+  ShellReading shell;
+  for (const auto& [where, command] : script.commands) read_shell(command.text, beside, shell);
+  setting.passed_over = std::move(shell.passed_over);
+  WorldConfig& world = setting.world;
+  for (const auto& [name, value] : shell.sysctls) {
+    if (!apply_sysctl(name, value, world)) setting.passed_over.push_back(name + "=" + value);
+  }
+  if (const auto window = number(shell.initial_window); window && *window != 0 && *window < 1000) {
+    world.nat.tcp.initial_window_segments = static_cast<uint32_t>(*window);
+  }
+  if (!setting.packetdrill || !shell.segments_offloaded) return;
+  world.link.limits.gso_bytes_max = 65535;  // as a TUN device takes them
+  world.link.limits.checksum_offload = true;
+}
+
+void apply_socket_options(const Script& script, TcpConfig& tcp) {
+  const uint64_t memory = set_before_packets(script, "SO_RCVBUF");
+  if (memory != 0) bound_receive_memory(memory, tcp);
+  const uint64_t segment = set_before_packets(script, "TCP_MAXSEG");
+  if (segment != 0 && segment <= UINT16_MAX) tcp.mss = static_cast<uint16_t>(segment);
+}
+
+// What packetdrill says when nobody else does.
+constexpr Duration kPacketdrillTolerance = 4ms;
+constexpr uint32_t kPacketdrillPerMille = 125;
+
 void small_tables(Limits& limits) {
   limits.tcp_connections = 64;
   limits.tcp_connects_pending = 64;
@@ -109,6 +173,12 @@ Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& 
   Setting setting;
   setting.family = options.family;
   setting.tolerance = options.tolerance;
+  setting.packetdrill = options.packetdrill;
+  if (options.packetdrill) {
+    setting.tolerance = kPacketdrillTolerance;
+    setting.tolerance_per_mille = kPacketdrillPerMille;
+    setting.compares_timestamps = false;
+  }
   setting.server.port = Port{8080};
   setting.guest_service.port = Port{8080};
   WorldConfig& world = setting.world;
@@ -131,6 +201,13 @@ Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& 
   world.digests = false;
   world.nat.topology.ipv6 = v6;
   world.link.limits.mtu = world.nat.topology.mtu = mtu + (v6 ? kIpv6More : 0);
+  apply_shell(script, options.beside, setting);
+  apply_socket_options(script, world.nat.tcp);
+  constexpr uint16_t kPlainHeaders = 40;
+  if (setting.packetdrill && setting.guest_segment == 0) {
+    setting.guest_segment = static_cast<uint16_t>(mtu - kPlainHeaders);
+  }
+  if (!setting.packetdrill) setting.guest_segment = 0;
   const auto valid = validate(world.nat);
   if (!valid.ok()) return ScriptError{{1, 1}, valid.error()};
   Ipv6Address guest6 = world.nat.topology.prefix_v6.address;

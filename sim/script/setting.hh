@@ -10,9 +10,14 @@ struct Setting {
   WorldConfig world;
   Family family = Family::kIpv4;
   Duration tolerance{};
-  Endpoint guest;          // the guest's end of the script's own flow
-  Endpoint server;         // where the far end listens
-  Endpoint guest_service;  // what a connect() of the far end leads to, on the guest
+  uint32_t tolerance_per_mille = 0;  // of the time since the event before, if that is more
+  bool packetdrill = false;
+  uint16_t guest_segment = 0;  // payload of a segment in a guest's longer frame; 0: sent as it is
+  bool compares_timestamps = true;       // TS val, not only that it is there
+  std::vector<std::string> passed_over;  // of the shell lines: what nothing here answers to
+  Endpoint guest;                        // the guest's end of the script's own flow
+  Endpoint server;                       // where the far end listens
+  Endpoint guest_service;                // what a connect() of the far end leads to, on the guest
   static constexpr uint32_t kServerHost = 1;
 };
 

@@ -58,7 +58,7 @@ std::vector<TcpOption> read_options(Bytes bytes) {
 
 TcpSpec read_tcp(const guest::Parsed& parsed) {
   TcpSpec tcp;
-  tcp.flags = parsed.transport[13];
+  tcp.flags = static_cast<uint16_t>(parsed.transport[13] | (parsed.transport[12] & 1) << 8);
   tcp.begin = parsed.sequence;
   tcp.length = static_cast<uint32_t>(parsed.payload.size());
   if (parsed.has(guest::kAck)) tcp.ack = parsed.acknowledgment;
@@ -145,8 +145,9 @@ std::vector<uint8_t> tcp_header(const TcpSpec& tcp, const Ends& ends) {
   put16(segment, ends.to.port.number);
   put32(segment, tcp.begin);
   put32(segment, tcp.ack.value_or(0));
-  segment.push_back(static_cast<uint8_t>((kTcpHeader + options.size()) / 4 << 4));
-  segment.push_back(tcp.flags);
+  const size_t words = (kTcpHeader + options.size()) / 4;
+  segment.push_back(static_cast<uint8_t>(words << 4 | tcp.flags >> 8));
+  segment.push_back(static_cast<uint8_t>(tcp.flags));
   put16(segment, tcp.window.value_or(0));
   put16(segment, 0);
   put16(segment, tcp.urgent);
@@ -288,10 +289,10 @@ std::string written(const TcpOption& option) {
   return "option " + std::to_string(option.value);
 }
 
-std::string flags_of(uint8_t flags) {
-  constexpr const char* kLetters = "FSRP.UEW";
+std::string flags_of(uint16_t flags) {
+  constexpr const char* kLetters = "FSRP.UEWA";
   std::string text;
-  for (const int bit : {1, 0, 2, 3, 5, 6, 7, 4}) {
+  for (const int bit : {1, 0, 2, 3, 5, 6, 7, 8, 4}) {
     if ((flags >> bit & 1) != 0) text += kLetters[bit];
   }
   return text.empty() ? "-" : text;

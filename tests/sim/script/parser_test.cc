@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(options_commands_code_and_comments_have_their_places) {
 BOOST_AUTO_TEST_CASE(what_is_not_understood_is_named_with_its_line_and_column) {
   const Expected all[] = {
       {"0 < S 0:0(1)", 1, 7, "the sequence numbers and the length do not agree"},
-      {"\n+0 < X 0:0(0)", 2, 6, "not TCP flags (F S R P . U E W, or -): X"},
+      {"\n+0 < X 0:0(0)", 2, 6, "not TCP flags (F S R P . U E W A, or -): X"},
       {"+0 < S 0:0(0) win 65536", 1, 19, "a window is out of range: 65536"},
       {"+0 < S 0:0(0) <mss>", 1, 19, "expected an MSS before '>'"},
       {"+0 < S 0:0(0) <...>", 1, 15, "<...> is for packets of the NAT's ('>') only"},
@@ -119,7 +119,9 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_named_with_its_line_and_column) {
       {"+0 read(3, ..., 1)", 1, 19, "expected '=' before the end of the script"},
       {"+0 < udp 10", 1, 12, "expected '>' before the end of the script"},
       {"+0.0000000001 < udp (1)", 1, 2, "not a time in seconds: 0.0000000001"},
-      {"+0 < gre: . 0:0(0)", 1, 6, "encapsulation is not served"},
+      {"+0 < .8 0:0(0)", 1, 6, "not an ACK with a counter of 0 to 7: .8"},
+      {"--define=X\n", 1, 1, "--define needs NAME=VALUE"},
+      {"+0 < S 0:0(0) <ECN e2b 1>", 1, 20, "not a counter of AccECN (e0b, ceb, e1b): e2b"},
       {"+0 \x01", 1, 4, "a byte that is not text"},
       {"+0 < udp (65416)", 1, 4, "a packet of the guest's carries at most 65415 bytes"},
       {"+0 < . 0:0(0) <sack 1:2 3:4 5:6 7:8 9:10>", 1, 16, "these options take more than 40 bytes"},
@@ -136,6 +138,31 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_named_with_its_line_and_column) {
       BOOST_TEST(script.error().where.column == expected.column);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(defined_words_stand_for_their_values) {
+  const Script script = parsed(
+      "--define=CALL=listen\n--define=TEXT=\"a b\"\n--define=RUN=`ls -l`\n`RUN`\n"
+      "+0 CALL(3, 1) = 0\n+0 write(4, TEXT, 3) = 3\n+0 RUN\n");
+  BOOST_TEST(script.commands.at(0).second.text == "RUN");
+  BOOST_TEST(std::get<CallSpec>(script.events.at(0).what).name == "listen");
+  BOOST_TEST(std::get<CallSpec>(script.events.at(1).what).arguments.at(1).text == "a b");
+  BOOST_TEST(std::get<CommandSpec>(script.events.at(2).what).text == "ls -l");
+}
+
+BOOST_AUTO_TEST_CASE(all_of_a_scripts_flags_and_options_have_their_bits) {
+  const Script script = parsed(
+      "+0 < SEWA 0:0(0) win 1 <FOEXP 0102,nop>\n+0 < P.5 1:1(0) ack 1 win 1\n"
+      "+0 > [ect01] . 1:1(0) ack 1 <ECN e0b 1 ceb 2>\n");
+  const auto packet = [&](size_t i) { return std::get<PacketSpec>(script.events.at(i).what); };
+  const auto tcp = [&](size_t i) { return std::get<TcpSpec>(packet(i).transport); };
+  BOOST_TEST(tcp(0).flags == 0x1c2);
+  BOOST_TEST(tcp(0).options.at(0).value == 254);
+  BOOST_TEST(tcp(0).options.at(0).bytes.size() == 4);
+  BOOST_TEST(tcp(1).flags == (0x18 | 5 << 6));
+  BOOST_TEST(packet(2).any_ect);
+  BOOST_TEST(tcp(2).options.at(0).value == 172);
+  BOOST_TEST(tcp(2).options.at(0).bytes.size() == 6);
 }
 
 BOOST_AUTO_TEST_CASE(deep_nesting_is_refused) {

@@ -1,0 +1,153 @@
+// What a script of packetdrill's own may expect beyond ours: its defaults, its calls, its notation.
+#include <boost/test/unit_test.hpp>
+
+#include "sim/script/parser.hh"
+#include "sim/script/runner.hh"
+
+using namespace dashi;
+using namespace dashi::script;
+using Kind = Outcome::Kind;
+
+namespace {
+
+const std::string kListen =
+    "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n";
+const std::string kSyn = "+.1 < S 0:0(0) win 65535 <mss 1000>\n+0 > S. 0:0(0) ack 1 <mss 1460>\n";
+const std::string kOpen =
+    kListen + kSyn + "+.1 < . 1:1(0) ack 1 win 50000\n+0 accept(3, ..., ...) = 4\n";
+const std::string kConnect =
+    "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0...0.1 connect(3, ..., ...) = 0\n"
+    "+0 > S 0:0(0) <...>\n+.1 < S. 0:0(0) ack 1 win 50000 <mss 1000>\n+0 > . 1:1(0) ack 1\n";
+
+Outcome outcome_of(const std::string& text, bool packetdrill) {
+  const auto script = parse(text);
+  BOOST_TEST_REQUIRE(script.ok(), (script.ok() ? "" : script.error().message));
+  RunOptions options;
+  options.packetdrill = packetdrill;
+  options.beside = [](const std::string& name) -> std::string {
+    return name == "./set.sh" ? "sysctl -q net.ipv4.tcp_rmem=\"4096 1 $((15*1024*1024))\"" : "";
+  };
+  return run(*script, options);
+}
+
+void expect_pass(const std::string& text) {
+  const Outcome outcome = outcome_of(text, true);
+  BOOST_TEST((outcome.kind == Kind::kPass), outcome.reason << "\n" << outcome.transcript);
+}
+
+void expect_outcome(Kind kind, const std::string& text, uint32_t line, const std::string& reason) {
+  const Outcome outcome = outcome_of(text, true);
+  BOOST_TEST((outcome.kind == kind));
+  BOOST_TEST(outcome.where.line == line);
+  BOOST_TEST(outcome.reason == reason);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(script_packetdrill)
+
+BOOST_AUTO_TEST_CASE(its_tolerance_is_four_milliseconds_or_an_eighth_of_the_wait) {
+  const std::string late = kOpen + "+0 write(4, ..., 10) = 10\n+.003 > P. 1:11(10) ack 1\n";
+  expect_pass(late);
+  BOOST_TEST((outcome_of(late, false).kind == Kind::kDiffers));
+  // The first retransmission comes after 300 ms, the RTO of one sample of 100 ms.
+  const std::string sent = kOpen + "+0 write(4, ..., 10) = 10\n+0 > P. 1:11(10) ack 1\n";
+  expect_pass(sent + "+.33 > P. 1:11(10) ack 1\n");
+  BOOST_TEST((outcome_of(sent + "+.35 > P. 1:11(10) ack 1\n", true).kind == Kind::kDiffers));
+}
+
+BOOST_AUTO_TEST_CASE(accept_and_connect_wait_for_the_guest) {
+  expect_pass(kListen + "+0...0.2 accept(3, ..., ...) = 4\n" + kSyn +
+              "+.1 < . 1:1(0) ack 1 win 50000\n");
+  expect_pass(kListen + "+0 fcntl(3, F_SETFL, O_NONBLOCK) = 0\n" + kSyn +
+              "+0 accept(3, ..., ...) = -1 EAGAIN (Resource temporarily unavailable)\n"
+              "+.1 < . 1:1(0) ack 1 win 50000\n+0 accept(3, ..., ...) = 4\n");
+  expect_pass(kConnect + "+0 write(3, ..., 5) = 5\n+0 > P. 1:6(5) ack 1\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_connect_the_guest_refuses_or_ignores_fails_as_on_a_kernel) {
+  const std::string socket = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n";
+  expect_pass(socket + "+0...0.1 connect(3, ..., ...) = -1 ECONNREFUSED (Connection refused)\n" +
+              "+0 > S 0:0(0) <...>\n+.1 < R. 0:0(0) ack 1 win 0\n");
+  expect_pass("`sysctl -q net.ipv4.tcp_syn_retries=1`\n" + socket +
+              "+0...3 connect(3, ..., ...) = -1 ETIMEDOUT (Connection timed out)\n" +
+              "+0 > S 0:0(0) <...>\n+1 > S 0:0(0) <...>\n");
+}
+
+BOOST_AUTO_TEST_CASE(shell_files_beside_it_are_read) {
+  const std::string text = kListen +
+                           "+0 < S 0:0(0) win 65535 <mss 1000,nop,wscale 7>\n"
+                           "+0 > S. 0:0(0) ack 1 <mss 1460,nop,wscale 8>\n";
+  expect_pass("`./set.sh`\n" + text);
+  BOOST_TEST((outcome_of("`./other.sh`\n" + text, true).kind == Kind::kDiffers));
+}
+
+BOOST_AUTO_TEST_CASE(receive_memory_and_segment_size_set_before_the_syn_are_in_it) {
+  expect_pass(
+      "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+      "+0 setsockopt(3, SOL_SOCKET, SO_RCVBUF, [10000], 4) = 0\n"
+      "+0 setsockopt(3, SOL_TCP, TCP_MAXSEG, [1100], 4) = 0\n"
+      "+0 getsockopt(3, SOL_SOCKET, SO_RCVBUF, [20000], [4]) = 0\n"
+      "+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n"
+      "+0 < S 0:0(0) win 65535 <mss 1000,nop,wscale 7>\n"
+      "+0 > S. 0:0(0) ack 1 win 10000 <mss 1100,nop,wscale 0>\n");
+}
+
+BOOST_AUTO_TEST_CASE(assertions_see_the_guests_connection) {
+  expect_pass(kOpen +
+              "+0 %{ assert tcpi_snd_cwnd == 10 and tcpi_state == TCP_ESTABLISHED }%\n"
+              "+0 write(4, ..., 2500) = 2500\n+0 > P. 1:2501(2500) ack 1\n"
+              "+0 %{ assert tcpi_unacked == 3, tcpi_unacked\nassert tcpi_snd_mss == 1000 }%\n");
+  expect_outcome(Kind::kDiffers, kOpen + "+0 %{ assert tcpi_snd_cwnd == 9 }%\n", 8,
+                 "assert tcpi_snd_cwnd == 9 does not hold: tcpi_snd_cwnd is 10");
+  expect_outcome(Kind::kSkip, kOpen + "+0 %{ assert tcpi_pacing_rate > 0 }%\n", 8,
+                 "tcpi_pacing_rate is not known of a NAT's connection");
+}
+
+BOOST_AUTO_TEST_CASE(several_buffers_are_one) {
+  expect_pass(kOpen +
+              "+0 sendmsg(4, {msg_name(...)=..., msg_iov(2)=[{..., 40}, {\"ab\", 2}],\n"
+              "    msg_flags=0}, 0) = 42\n+0 > P. 1:43(42) ack 1\n"
+              "+0 writev(4, [{\"cd\", 2}, {..., 0}], 2) = 2\n+0 > P. 43:45(2) ack 1 \"cd\"\n"
+              "+0 < P. 1:6(5) ack 45 win 50000\n+0 ioctl(4, SIOCINQ, [5]) = 0\n"
+              "+0 recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 3}], msg_flags=0}, 0) = 3\n"
+              "+0 readv(4, [{..., 1}, {..., 8}], 2) = 2\n");
+}
+
+BOOST_AUTO_TEST_CASE(epoll_tells_of_levels_and_of_edges) {
+  expect_pass(kOpen +
+              "+0 epoll_create(1) = 5\n"
+              "+0 epoll_ctl(5, EPOLL_CTL_ADD, 4, {events=EPOLLIN|EPOLLET, fd=4}) = 0\n"
+              "+0 epoll_wait(5, {events=0, ptr=0}, 1, 0) = 0\n"
+              "+0 < P. 1:6(5) ack 1 win 50000\n"
+              "+0 epoll_wait(5, {events=EPOLLIN, fd=4}, 1, 0) = 1\n"
+              "+0 epoll_wait(5, {events=0, ptr=0}, 1, 0) = 0\n"
+              "+0 epoll_ctl(5, EPOLL_CTL_MOD, 4, {events=EPOLLIN, fd=4}) = 0\n"
+              "+0 epoll_wait(5, {events=EPOLLIN, fd=4}, 1, 0) = 1\n"
+              "+0 epoll_wait(5, {events=EPOLLIN, fd=4}, 1, 0) = 1\n");
+}
+
+BOOST_AUTO_TEST_CASE(its_notation_is_read) {
+  expect_pass("--define=SIZE=5\n--mss=1000 // of the guest's segments\n" + kListen +
+              "+.1 < [ect0] SEWA 0:0(0) win 65535 <mss 1000,FO TFO_COOKIE>\n"
+              "+0 > [noecn] S. 0:0(0) ack 1 <mss 1460>\n"
+              "+.1 < .5 1:1(0) ack 1 win 50000 <ECN e1b 1 ceb 0 e0b 1>\n"
+              "+0 accept(3, ..., ...) = 4\n"
+              "+0 < P. 1:9001(9000) ack 1 win 50000 <FOEXP>\n+0 > . 1:1(0) ack 9001\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_nat_cannot_be_asked_is_a_skip_with_its_line) {
+  const std::string listening = kListen;
+  expect_outcome(Kind::kSkip, listening + "+0 < gre: . 0:0(0)\n", 4, "not served: encapsulation");
+  expect_outcome(Kind::kSkip, listening + "+0 < [flowlabel 0x12345] . 0:0(0) win 1\n", 4,
+                 "not served: an IPv6 flow label");
+  expect_outcome(Kind::kSkip, listening + "+0 < S 0:0(0) win 1 { mut tcp mss }\n", 4,
+                 "not served: a packet damaged by its {...}");
+  expect_outcome(Kind::kSkip, listening + "+0 < icmp unreachable port_unreachable [udp (5)]\n", 4,
+                 "not served: an error about UDP or raw IP");
+  expect_outcome(Kind::kSkip, kOpen + "+0 send(4, ..., 10, MSG_MORE) = 10\n", 8, "MSG_MORE");
+  expect_outcome(Kind::kSkip, kOpen + "+0 getsockopt(4, SOL_TCP, TCP_MAXSEG, [1000], [4]) = 0\n", 8,
+                 "the option TCP_MAXSEG cannot be asked for");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
