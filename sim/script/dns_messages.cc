@@ -145,9 +145,11 @@ std::vector<uint8_t> dns_payload(const MessageSpec& message) {
   put16(bytes, static_cast<uint16_t>(answers.size()));
   put16(bytes, 0);
   put16(bytes, has(message, "edns") ? 1 : 0);
-  put_name(bytes, *find(message, "name"));
-  put16(bytes, type_number(*find(message, "type")));
-  put16(bytes, 1);
+  if (const std::string* name = find(message, "name")) {
+    put_name(bytes, *name);
+    put16(bytes, type_number(*find(message, "type")));
+    put16(bytes, 1);
+  }
   for (const std::string& item : answers) {
     const IpAddress address = parse_ip(item).value_or(IpAddress{});
     put16(bytes, 0xc000 | kHeader);
@@ -174,6 +176,7 @@ std::optional<MessageSpec> read_dns(Bytes bytes) {
   MessageSpec message{"dns", (flags & 0x8000) != 0 ? "reply" : "query", {}};
   size_t at = kHeader;
   const uint16_t questions = get16(bytes, 4);
+  if (questions == 0 && message.verb == "reply") message.verb = "error";
   if (questions == 1) {
     const std::optional<std::string> name = read_name(bytes, at);
     if (!name || at + 4 > bytes.size()) return std::nullopt;

@@ -40,6 +40,7 @@ const VerbForm kVerbs[] = {
     {"dhcp6", "information-request", {}},
     {"dns", "query", {"type", "name"}},
     {"dns", "reply", {"type", "name"}},
+    {"dns", "error", {}},
     {"ether", "type", {"ethertype"}},
     {"icmp6", "router-solicitation", {}},
     {"icmp6", "router-advertisement", {}},

@@ -82,7 +82,8 @@ IcmpSpec read_icmp(const guest::Parsed& parsed, Ends& ends) {
     return icmp;
   }
   const bool v4 = parsed.source.is_v4();
-  icmp.mtu = v4 ? get16(message, 6) : get32(message, 4);
+  const bool pointer = message[0] == (v4 ? 12 : 4);  // a parameter problem's, not an MTU
+  if (!pointer) icmp.mtu = v4 ? get16(message, 6) : get32(message, 4);
   const Bytes quoted = message.subspan(kIcmpHeader);
   const size_t ip = v4 ? (quoted.empty() ? 20 : (quoted[0] & 15u) * 4u) : 40;
   if (quoted.size() < ip + 8) return icmp;
