@@ -15,6 +15,7 @@ namespace dashi {
   X(kGuestBytesIn, "guest-bytes-in")                         \
   X(kGuestFramesOut, "guest-frames-out")                     \
   X(kGuestBytesOut, "guest-bytes-out")                       \
+  X(kGuestFragmentsOut, "guest-fragments-out")               \
   X(kGuestLinkFull, "guest-link-full")                       \
   X(kArpReplies, "arp-replies")                              \
   X(kNdpReplies, "ndp-replies")                              \

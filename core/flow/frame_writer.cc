@@ -6,8 +6,6 @@
 
 #include "core/wire/checksum.hh"
 #include "core/wire/ethernet.hh"
-#include "core/wire/ipv4.hh"
-#include "core/wire/ipv6.hh"
 #include "core/wire/udp.hh"
 
 namespace dashi {
@@ -38,6 +36,22 @@ class SlotCursor {
 
 size_t ip_header_size(Family family) {
   return family == Family::kIpv4 ? sizeof(Ipv4Header) : sizeof(Ipv6Header);
+}
+
+constexpr size_t kTransportHeaderMax = 64;
+
+void seal(Ipv4Header& header) {
+  header.checksum = uint16_t{0};
+  std::array<uint8_t, sizeof(Ipv4Header)> raw{};
+  store(raw, header);
+  Checksum sum;
+  sum.add(raw);
+  header.checksum = sum.value();
+}
+
+// A transport's checksum as its field has it, over all that `sum` holds.
+uint16_t field_of(IpProtocol protocol, uint16_t sum) {
+  return protocol == IpProtocol::kUdp && sum == 0 ? uint16_t{0xffff} : sum;  // RFC 768
 }
 
 MacAddress group_mac(const IpAddress& group) {  // RFC 1112 6.4, RFC 2464 7
@@ -72,10 +86,7 @@ size_t FrameWriter::write_ip_header(MutableBytes to, const IpOut& ip, size_t tra
     header.protocol = static_cast<uint8_t>(ip.protocol);
     header.source = ip.source.v4();
     header.destination = ip.destination.v4();
-    store(rest, header);
-    Checksum sum;
-    sum.add(Bytes(rest).first(sizeof(Ipv4Header)));
-    header.checksum = sum.value();
+    seal(header);
     store(rest, header);
     return sizeof(EthernetHeader) + sizeof(Ipv4Header);
   }
@@ -112,40 +123,120 @@ bool FrameWriter::send_ethernet(const MacAddress& destination, EtherType type, B
 }
 
 bool FrameWriter::send_ip(const IpOut& ip, Bytes header, Bytes payload, size_t checksum_offset) {
+  const Family family = ip.destination.family();
   const size_t transport_bytes = header.size() + payload.size();
-  const size_t ip_bytes = ip_header_size(ip.destination.family()) + transport_bytes;
-  if (ip_bytes > limits().mtu || header.size() > 64) return false;
-  const size_t size = sizeof(EthernetHeader) + ip_bytes;
-  const auto slots = link_.reserve(1, size);
-  if (slots.empty()) {
-    counters_.increment(Counter::kGuestLinkFull);
-    return false;
-  }
-  std::array<uint8_t, 128> scratch{};
-  const size_t before = write_ip_header(scratch, ip, transport_bytes);
-  copy_bytes(MutableBytes(scratch).subspan(before), header);
-  Filled filled{size, {}};
+  if (transport_bytes > transport_max(family) || header.size() > kTransportHeaderMax) return false;
+  const bool whole = ip_header_size(family) + transport_bytes <= limits().mtu;
+  std::array<uint8_t, kTransportHeaderMax> scratch{};
+  const MutableBytes transport = MutableBytes(scratch).first(header.size());
+  copy_bytes(transport, header);
+  Offload offload;
   if (checksum_offset != kNoChecksum) {
     Checksum sum;
     if (ip.protocol != IpProtocol::kIcmp) {
       add_pseudo_header(sum, ip.source, ip.destination, ip.protocol, transport_bytes);
     }
-    filled.offload.csum_partial = ip.offload_checksum && limits().checksum_offload;
-    if (filled.offload.csum_partial) {
-      filled.offload.csum_start = static_cast<uint16_t>(before);
-      filled.offload.csum_offset = static_cast<uint16_t>(checksum_offset);
+    // A checksum over the whole packet is nothing that a link could complete in a fragment.
+    offload.csum_partial = whole && ip.offload_checksum && limits().checksum_offload;
+    if (offload.csum_partial) {
+      offload.csum_start = static_cast<uint16_t>(sizeof(EthernetHeader) + ip_header_size(family));
+      offload.csum_offset = static_cast<uint16_t>(checksum_offset);
     } else {
       sum.add(header);
       sum.add(payload);
     }
-    uint16_t value = filled.offload.csum_partial ? sum.partial() : sum.value();
-    if (ip.protocol == IpProtocol::kUdp && value == 0) value = 0xffff;  // RFC 768
-    store(MutableBytes(scratch).subspan(before + checksum_offset), Be16(value));
+    const uint16_t value = offload.csum_partial ? sum.partial() : sum.value();
+    store(transport.subspan(checksum_offset), Be16(field_of(ip.protocol, value)));
+  }
+  if (!whole) return send_fragments(ip, transport, payload);
+  return send_whole(ip, transport, payload, offload);
+}
+
+bool FrameWriter::send_whole(const IpOut& ip, Bytes header, Bytes payload, const Offload& offload) {
+  std::array<uint8_t, 128> scratch{};
+  const size_t before = write_ip_header(scratch, ip, header.size() + payload.size());
+  const Filled filled{before + header.size() + payload.size(), offload};
+  const auto slots = link_.reserve(1, filled.bytes);
+  if (slots.empty()) {
+    counters_.increment(Counter::kGuestLinkFull);
+    return false;
   }
   SlotCursor cursor(slots[0]);
-  cursor.put(Bytes(scratch).first(before + header.size()));
+  cursor.put(Bytes(scratch).first(before));
+  cursor.put(header);
   cursor.put(payload);
   commit({&filled, 1});
+  return true;
+}
+
+// Bytes of a packet that a fragment carries, the last aside: as many units of 8 as fit.
+size_t FrameWriter::fragment_bytes(Family family) const {
+  const size_t headers = family == Family::kIpv4 ? sizeof(Ipv4Header)
+                                                 : sizeof(Ipv6Header) + sizeof(Ipv6FragmentHeader);
+  return (limits().mtu - headers) & ~size_t{7};
+}
+
+size_t FrameWriter::frames_for(Family family, size_t transport_bytes) const {
+  if (ip_header_size(family) + transport_bytes <= limits().mtu) return 1;
+  const size_t each = fragment_bytes(family);
+  return (transport_bytes + each - 1) / each;
+}
+
+size_t FrameWriter::write_fragment_header(MutableBytes to, const IpOut& ip, const Piece& piece) {
+  if (ip.destination.is_v4()) {
+    const size_t before = write_ip_header(to, ip, piece.bytes);
+    const MutableBytes raw = to.subspan(sizeof(EthernetHeader));
+    auto header = load<Ipv4Header>(raw);
+    header.identification = static_cast<uint16_t>(fragment_id_);
+    header.fragment =
+        static_cast<uint16_t>(piece.offset / 8 | (piece.more ? kIpv4MoreFragments : 0u));
+    seal(header);
+    store(raw, header);
+    return before;
+  }
+  IpOut outer = ip;
+  outer.protocol = IpProtocol{kIpv6Fragment};
+  const size_t before = write_ip_header(to, outer, sizeof(Ipv6FragmentHeader) + piece.bytes);
+  Ipv6FragmentHeader header;
+  header.next_header = static_cast<uint8_t>(ip.protocol);
+  header.offset_more = static_cast<uint16_t>(piece.offset | (piece.more ? 1u : 0u));
+  header.identification = fragment_id_;
+  store(to.subspan(before), header);
+  return before + sizeof(Ipv6FragmentHeader);
+}
+
+// The packet in fragments, all of them or none. `header` has its checksum.
+bool FrameWriter::send_fragments(const IpOut& ip, Bytes header, Bytes payload) {
+  const Family family = ip.destination.family();
+  const size_t each = fragment_bytes(family);
+  const size_t count = frames_for(family, header.size() + payload.size());
+  DASHI_CHECK(header.size() <= each && count <= kFragmentsMax);
+  const auto slots = link_.reserve(count, sizeof(EthernetHeader) + limits().mtu);
+  if (slots.size() < count) {
+    link_.commit({});
+    counters_.increment(Counter::kGuestLinkFull);
+    return false;
+  }
+  ++fragment_id_;
+  std::array<Filled, kFragmentsMax> filled{};
+  Piece piece;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t from_payload = std::min(each - header.size(), payload.size());
+    piece.bytes = header.size() + from_payload;
+    piece.more = from_payload != payload.size();
+    std::array<uint8_t, 128> scratch{};
+    const size_t before = write_fragment_header(scratch, ip, piece);
+    SlotCursor cursor(slots[i]);
+    cursor.put(Bytes(scratch).first(before));
+    cursor.put(header);
+    cursor.put(payload.first(from_payload));
+    filled[i].bytes = before + piece.bytes;
+    piece.offset += piece.bytes;
+    payload = payload.subspan(from_payload);
+    header = {};  // the first has it
+  }
+  counters_.add(Counter::kGuestFragmentsOut, count);
+  commit(std::span<const Filled>(filled).first(count));
   return true;
 }
 

@@ -8,7 +8,6 @@
 #include "core/wire/checksum.hh"
 #include "core/wire/ethernet.hh"
 #include "core/wire/icmpv6.hh"
-#include "core/wire/ipv6.hh"
 
 namespace dashi {
 namespace {
@@ -282,24 +281,28 @@ bool EchoProxy::drain(Instant now, uint32_t slot, uint32_t& budget) {
       return true;
     }
     flow.last_used = now;
-    deliver(flow, reply);
+    if (!deliver(flow, reply)) return false;
   }
   return true;
 }
 
-void EchoProxy::deliver(Flow& flow, const InEcho& reply) {
+// False: the guest link had no room for all of it, and it is lost.
+bool EchoProxy::deliver(Flow& flow, const InEcho& reply) {
   const bool v4 = flow.guest.address.is_v4();
-  const size_t ip_header_bytes = v4 ? 20 : sizeof(Ipv6Header);
   const Bytes payload = Bytes(reply.buffer).first(std::min(reply.size, reply.buffer.size()));
-  if (reply.ttl == 1) return context_.drop(DropReason::kTtlExpired, {});
-  if (reply.truncated ||
-      ip_header_bytes + sizeof(IcmpHeader) + payload.size() > context_.writer.limits().mtu) {
-    return context_.drop(DropReason::kFrameTooLong, {});
+  const auto drop = [&](DropReason reason) {
+    context_.drop(reason, {});
+    return true;
+  };
+  if (reply.ttl == 1) return drop(DropReason::kTtlExpired);
+  if (reply.truncated || sizeof(IcmpHeader) + payload.size() >
+                             FrameWriter::transport_max(flow.guest.address.family())) {
+    return drop(DropReason::kFrameTooLong);
   }
   // Nobody outside may speak as the gateway, or as another host of the guest's link.
   if (reply.remote.family() != flow.guest.address.family() ||
       policy_.resolve(reply.remote).verdict != Destination::Verdict::kForward) {
-    return context_.drop(DropReason::kDestinationDenied, {});
+    return drop(DropReason::kDestinationDenied);
   }
   IpOut ip;
   ip.source = reply.remote;
@@ -308,9 +311,13 @@ void EchoProxy::deliver(Flow& flow, const InEcho& reply) {
   ip.ttl = reply.ttl == 0 ? kUnknownTtl : static_cast<uint8_t>(reply.ttl - 1);
   ip.tos = reply.tos;
   const auto header = echo_header(reply_type(v4), flow.guest.port.number, reply.sequence);
-  if (!context_.writer.send_ip(ip, header, payload, kIcmpChecksumOffset)) return;
+  if (!context_.writer.send_ip(ip, header, payload, kIcmpChecksumOffset)) {
+    context_.drop(DropReason::kGuestLinkFull, {});
+    return false;
+  }
   ++flow.replies;
   context_.counters.increment(Counter::kEchoReplies);
+  return true;
 }
 
 Instant EchoProxy::next_deadline() const {

@@ -64,7 +64,7 @@ class EchoProxy {
   void relay(Instant now, const Flow& flow, const NetError& error);
   // False once the guest link has no room.
   bool drain(Instant now, uint32_t slot, uint32_t& budget);
-  void deliver(Flow& flow, const InEcho& reply);
+  bool deliver(Flow& flow, const InEcho& reply);
 
   const EchoConfig& config_;
   FlowContext& context_;

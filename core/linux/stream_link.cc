@@ -17,6 +17,7 @@ namespace {
 constexpr size_t kPrefix = sizeof(Be32);
 constexpr size_t kFrameMax = 65535 + 14 + 4;
 constexpr size_t kFramesPerTurn = 64;
+constexpr size_t kSlotsMax = 128;  // a packet of 64 KiB in fragments, also at an MTU of 576
 constexpr size_t kReadBytes = size_t{512} << 10;  // holds more than one frame of the greatest size
 constexpr size_t kQueueBytes = size_t{1} << 20;
 
@@ -72,7 +73,7 @@ StreamLink::StreamLink(Fd listener, std::string path, uint32_t mtu)
   in_.resize(kReadBytes);
   frames_.reserve(kFramesPerTurn);
   out_.resize(kQueueBytes);
-  slots_.reserve(kFramesPerTurn);
+  slots_.reserve(kSlotsMax);
 }
 
 StreamLink::~StreamLink() {
@@ -134,7 +135,7 @@ std::span<const FrameSlot> StreamLink::reserve(size_t frames, size_t bytes_each)
   const bool fits = guest_ && bytes_each <= kFrameMax;
   if (queued_begin_ == queued_end_) queued_begin_ = queued_end_ = 0;
   const size_t room = fits ? (out_.size() - queued_end_) / stride_ : 0;
-  const size_t n = std::min({frames, room, kFramesPerTurn});
+  const size_t n = std::min({frames, room, kSlotsMax});
   for (size_t i = 0; i < n; ++i) {
     const size_t at = queued_end_ + i * stride_ + kPrefix;
     slots_.push_back({MutableBytes(out_).subspan(at, bytes_each), {}});

@@ -56,7 +56,7 @@ Tap::Tap(Fd fd, uint32_t mtu) : fd_(std::move(fd)) {
   guest_bytes_.resize(kReadArena);
   guest_frames_.reserve(kFramesPerTurn);
   slot_bytes_.resize(kWriteArena);
-  slots_.reserve(kFramesPerTurn);
+  slots_.reserve(kSlotsMax);
 }
 
 std::span<const GuestFrame> Tap::receive() {
@@ -91,7 +91,7 @@ std::span<const FrameSlot> Tap::reserve(size_t frames, size_t bytes_each) {
   slots_.clear();
   slot_stride_ = (kHeader + bytes_each + 15) & ~size_t{15};
   const size_t fit = blocked_ || bytes_each > kFrameMax ? 0 : slot_bytes_.size() / slot_stride_;
-  const size_t n = std::min({frames, fit, kFramesPerTurn});
+  const size_t n = std::min({frames, fit, kSlotsMax});
   for (size_t i = 0; i < n; ++i) {
     slots_.push_back(
         {MutableBytes(slot_bytes_).subspan(i * slot_stride_ + kHeader, bytes_each), {}});

@@ -19,6 +19,8 @@ Result<Fd, SystemError> open_tap(const std::string& name);
 class Tap final : public GuestLink {
  public:
   static constexpr size_t kFramesPerTurn = 64;
+  // A packet of 64 KiB in fragments finds room at once, also at an MTU of 576.
+  static constexpr size_t kSlotsMax = 128;
 
   // Asks the kernel for every offload it has; what it refuses is done without.
   Tap(Fd fd, uint32_t mtu);

@@ -8,7 +8,7 @@
 namespace dashi {
 namespace {
 
-constexpr uint32_t kArchiveVersion = 3;
+constexpr uint32_t kArchiveVersion = 4;
 
 Secrets draw_secrets(Entropy& entropy) {
   Secrets secrets;
@@ -183,7 +183,7 @@ void archive(Archive& ar, Secrets& s) {
 void Nat::save(Sink& sink) const {
   ArchiveWriter ar(sink);
   uint32_t version = kArchiveVersion;
-  ar(version, rooms_->secrets, rooms_->last_now, rooms_->counters, rooms_->guest,
+  ar(version, rooms_->secrets, rooms_->last_now, rooms_->counters, rooms_->guest, rooms_->writer,
      rooms_->icmp_errors);
   rooms_->fragments.save(ar);
   rooms_->arp.save(ar);
@@ -203,7 +203,7 @@ Result<std::unique_ptr<Nat>, RestoreError> Nat::restore(Source& source, const Co
   if (!ar.ok()) return RestoreError::kTruncated;
   if (version != kArchiveVersion) return RestoreError::kWrongVersion;
   auto rooms = std::make_unique<Rooms>(config, env, secrets);
-  ar(rooms->last_now, rooms->counters, rooms->guest, rooms->icmp_errors);
+  ar(rooms->last_now, rooms->counters, rooms->guest, rooms->writer, rooms->icmp_errors);
   const bool restored = rooms->fragments.restore(ar) && rooms->arp.restore(ar) &&
                         rooms->ndp.restore(ar) && rooms->dns.restore(ar) &&
                         rooms->echo.restore(ar) && rooms->udp.restore(ar) && rooms->tcp.restore(ar);

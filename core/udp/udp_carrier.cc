@@ -43,7 +43,7 @@ bool UdpCarrier::has_room() {
 UdpCarrier::Batch UdpCarrier::pull(DatagramSocket& socket, uint16_t& row, uint32_t budget) {
   DASHI_CHECK(!holds());
   if (!has_room()) return {Pull::kBlocked, {}};
-  // Where datagrams come coalesced, as many as are likely to find room.
+  // Where one takes many frames, as many as are likely to find room.
   const size_t wanted =
       std::clamp<size_t>(room_ / std::max<size_t>(row, 1), 1, std::min<size_t>(kBatch, budget));
   for (size_t i = 0; i < wanted; ++i) {
@@ -59,7 +59,10 @@ UdpCarrier::Batch UdpCarrier::pull(DatagramSocket& socket, uint16_t& row, uint32
   row = 1;
   for (const InDatagram& datagram : got) {
     const size_t segments = segments_of(datagram.size, datagram.segment_size);
-    row = std::max(row, static_cast<uint16_t>(std::min<size_t>(segments, kBatch)));
+    const size_t longest = segments == 1 ? datagram.size : datagram.segment_size;
+    const size_t frames = segments * context_.writer.frames_for(datagram.remote.address.family(),
+                                                                sizeof(UdpHeader) + longest);
+    row = std::max(row, static_cast<uint16_t>(std::min<size_t>(frames, kBatch)));
   }
   return {Pull::kSome, got};
 }
@@ -98,29 +101,37 @@ bool UdpCarrier::send_held(Held& held) {
   ip.ttl = held.ttl;
   ip.tos = held.tos;
   ip.offload_checksum = true;
+  FrameWriter& writer = context_.writer;
+  const Family family = ip.destination.family();
   const bool is_row = segments_of(held.size, held.segment_size) > 1;
   const size_t longest = is_row ? held.segment_size : held.size;
-  if (ip_header_bytes(ip.destination) + sizeof(UdpHeader) + longest >
-      context_.writer.limits().mtu) {
+  if (sizeof(UdpHeader) + longest > FrameWriter::transport_max(family)) {
     drop_incoming(DropReason::kUdpTooLong);
     return true;
   }
-  if (is_row && send_row(ip, held, Bytes(scratch_.get() + held.from, held.size))) return true;
+  const size_t frames = writer.frames_for(family, sizeof(UdpHeader) + longest);
+  const Bytes scratch(scratch_.get(), kBatch * kBufferBytes);
+  if (is_row && frames == 1 && send_row(ip, held, scratch.subspan(held.from, held.size))) {
+    return true;
+  }
   do {
     if (room_ == 0 && !has_room()) return false;
     const size_t n = std::min(longest, held.size);
-    const Bytes one(scratch_.get() + held.from, n);
-    if (!context_.writer.send_udp(ip, held.source.port, held.guest.port, one)) {
-      room_ = 0;  // the link promised more than it has
+    if (writer.send_udp(ip, held.source.port, held.guest.port, scratch.subspan(held.from, n))) {
+      context_.counters.increment(Counter::kUdpIn);
+      room_ -= std::min(room_, frames);
+    } else {
+      room_ = 0;
       blocked_ = true;
-      return false;
+      // One frame is what the link promised. Room for a datagram's fragments all at once may never come:
+      // it is lost, as in any router's queue.
+      if (frames == 1) return false;
+      drop_incoming(DropReason::kGuestLinkFull);
     }
-    --room_;
-    context_.counters.increment(Counter::kUdpIn);
     held.from += n;
     held.size -= n;
-  } while (held.size != 0);
-  return true;
+  } while (held.size != 0 && !blocked_);
+  return held.size == 0;
 }
 
 // A row whole, if the link takes such frames and has room for one.

@@ -26,7 +26,7 @@ class UdpCarrier {
     std::span<const InDatagram> datagrams;
   };
   // Takes as many datagrams as the guest link has frames for, at most kBatch and `budget`.
-  // `row` is the flow's memory of how many segments its coalesced datagrams have.
+  // `row` is the flow's memory of how many frames its datagrams take, coalesced or long.
   Batch pull(DatagramSocket& socket, uint16_t& row, uint32_t budget);
 
   // Sends a datagram of the last pull, or a coalesced row of them, to the guest, with one hop less. What

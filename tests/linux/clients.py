@@ -58,7 +58,7 @@ def udp(address: str, port: int) -> None:
     sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.settimeout(TIMEOUT)
     sock.connect((address, port))
-    for size in (1, 0, 100, 1200, 1400):
+    for size in (1, 0, 100, 1200, 1400, 8000, 60_000):  # both ways in fragments, where it must be
         sock.send(pattern(size))
         assert sock.recv(65536) == pattern(size), size
 

@@ -208,6 +208,22 @@ def test_datagrams_longer_than_the_mtu_reach_the_internet(lab: Lab, server: str)
     hashing.stop()
 
 
+@pytest.mark.parametrize(("server", "gateway"), [(NET4, GATEWAY4), (NET6, "fd00:da51::1")])
+@pytest.mark.parametrize("mtu", ["576", "1280", "1500"])
+def test_answers_longer_than_the_mtu_reach_the_guest(lab: Lab, mtu: str, server: str, gateway: str) -> None:
+    """Cut into fragments, which the guest's kernel puts together: pings, and datagrams up to 60,000 bytes."""
+    if mtu == "576" and ":" in server:
+        pytest.skip("IPv6 has no link of 576")
+    with lab.attached("--mtu", mtu, *(["--no-ipv6"] if mtu == "576" else [])) as dashi:
+        for far in (server, gateway):
+            for size in (1473, 3000, 60_000):
+                assert "1 received" in lab.run("guest", f"ping -c 1 -W 5 -s {size} {far}"), (far, size)
+        pings = dashi.status()["guest-fragments-out"]
+        assert pings > 2 * 60_000 // int(mtu)
+        lab.run("guest", f"{CLIENT} udp {server} 7004")
+        assert dashi.status()["guest-fragments-out"] - pings > 68_000 // int(mtu)
+
+
 def test_a_subnet_may_be_chosen(lab: Lab) -> None:
     with lab.attached("--net", "172.29.8.0/22", "--net6", "fd12:3456::/64"):
         out = lab.run("guest", "ip addr show dev dashi0; ip route; ip -6 route")

@@ -121,17 +121,6 @@ BOOST_AUTO_TEST_CASE(addresses_groups_and_named_stations) {
   BOOST_TEST(mac_of("10.0.0.2", {}) == to_string(IpSpec{}.source_mac));
 }
 
-BOOST_AUTO_TEST_CASE(sends_nothing_longer_than_the_mtu_and_says_so) {
-  FakeFlowWorld world;
-  const Ends ends = both_families()[0];
-  IpOut ip{ends.source, ends.destination, IpProtocol::kUdp, 64, 0, true, {}};
-  BOOST_TEST(world.writer.send_udp(ip, {1}, {2}, pattern(1472)));
-  BOOST_TEST(!world.writer.send_udp(ip, {1}, {2}, pattern(1473)));
-  BOOST_TEST(world.link.frames.size() == 1u);
-  BOOST_TEST(world.counters[Counter::kGuestFramesOut] == 1u);
-  BOOST_TEST(world.counters[Counter::kGuestBytesOut] == 1514u);
-}
-
 BOOST_AUTO_TEST_CASE(counts_a_frame_that_finds_no_room) {
   FakeFlowWorld world;
   world.link.room = 0;

@@ -296,13 +296,26 @@ BOOST_AUTO_TEST_CASE(nobody_outside_speaks_as_the_gateway) {
   BOOST_TEST(world.drops(DropReason::kDestinationDenied) == 4u);
 }
 
-BOOST_AUTO_TEST_CASE(a_reply_longer_than_the_guests_mtu_is_dropped) {
+BOOST_AUTO_TEST_CASE(a_reply_longer_than_the_guests_mtu_comes_in_fragments) {
   ping(1);
   test::EchoArrival arrival;
   arrival.remote = ip("192.0.2.1");
   arrival.payload = test::pattern(1473);
   reply(0, arrival);
-  BOOST_TEST(world.link.frames.empty());
+  BOOST_TEST(world.link.frames.size() == 2u);
+  BOOST_TEST(world.counters[Counter::kEchoReplies] == 1u);
+  // All of its fragments find room, or it is lost.
+  world.link.room = 1;
+  reply(0, arrival);
+  BOOST_TEST(world.link.frames.size() == 2u);
+  BOOST_TEST(world.counters[Counter::kEchoReplies] == 1u);
+  BOOST_TEST(world.counters[Counter::kGuestLinkFull] == 1u);
+  BOOST_TEST(world.drops(DropReason::kGuestLinkFull) == 1u);
+  world.link.room = 100;
+  proxy.handle_guest_writable(now);
+  arrival.payload = test::pattern(65508);
+  reply(0, arrival);
+  BOOST_TEST(world.link.frames.size() == 2u);
   BOOST_TEST(world.drops(DropReason::kFrameTooLong) == 1u);
 }
 

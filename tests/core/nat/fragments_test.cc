@@ -1,4 +1,6 @@
 // Fragmented packets of the guest, through the whole Nat.
+#include "core/nat/fragments.hh"
+
 #include "tests/core/nat/nat_bench.hh"
 
 namespace dashi::test {
@@ -208,6 +210,31 @@ BOOST_AUTO_TEST_CASE(half_a_packet_is_state) {
   nat->restart_link(now);
   pass(2min);
   BOOST_TEST(drops(DropReason::kIpv6Fragment) == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(what_our_own_writer_cuts_is_put_together_here) {
+  for (const IpSpec& ip : {four, six}) {
+    for (const size_t bytes : {size_t{1473}, size_t{8000}, size_t{60'000}}) {
+      FakeFlowWorld world;
+      Fragments fragments(world.context, world.errors);
+      const IpOut out{ip.destination, ip.source, IpProtocol::kUdp, 64, 0, true, {}};
+      BOOST_REQUIRE(world.writer.send_udp(out, {7}, {4000}, pattern(bytes)));
+      Bytes whole;
+      while (!world.link.frames.empty()) {
+        BOOST_TEST(whole.empty());
+        const SentFrame frame = world.link.take();
+        Packet packet;
+        const auto parsed = parse(frame.bytes, {}, 1500, packet);
+        BOOST_REQUIRE((!parsed && Fragments::is_fragment(parsed.error())));
+        whole = fragments.handle_packet(now, packet);
+      }
+      Packet packet;
+      BOOST_REQUIRE(parse(whole, {}, 65535, packet).ok());
+      BOOST_TEST((packet.source() == Endpoint{ip.destination, {7}}));
+      BOOST_TEST((ByteVector(packet.payload.begin(), packet.payload.end()) == pattern(bytes)));
+      BOOST_TEST(world.all_drops() == 0u);
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -206,6 +206,26 @@ BOOST_AUTO_TEST_CASE(costs_none_for_echo_there_and_back) {
   BOOST_TEST(world.link.committed == size_t{kWarmUp + kMeasured});
 }
 
+BOOST_AUTO_TEST_CASE(costs_none_for_replies_in_fragments) {
+  World world;
+  world.sockets.datagram.reply_bytes = world.sockets.echo.reply_bytes = 8000;
+  const ByteVector ping = icmp_frame(world.ip(), 8, 0, 0x00070001, pattern(56));
+  const ByteVector datagram = udp_frame(world.ip(), 5555, 7, pattern(100));
+  world.frame.reserve(200);
+  const size_t counted = allocations_of([&] {
+    world.frame = datagram;
+    world.turn({});
+    world.sockets.datagram.waiting = 1;
+    world.event(world.sockets.datagram, SocketEvent::Kind::kReadable);
+    world.frame = ping;
+    world.turn({});
+    world.sockets.echo.waiting = 1;
+    world.event(world.sockets.echo, SocketEvent::Kind::kReadable);
+  });
+  BOOST_TEST(counted == 0u);
+  BOOST_TEST(world.link.committed == size_t{2 * 6} * (kWarmUp + kMeasured));
+}
+
 BOOST_AUTO_TEST_CASE(costs_none_for_dns_there_and_back) {
   World world;
   world.sockets.datagram.resolves = true;

@@ -48,6 +48,7 @@ struct FixedState {
   size_t write_room = ~size_t{0};
   size_t sent = 0;     // datagrams or echoes
   size_t waiting = 0;  // the same, to be received
+  size_t reply_bytes = 100;
   Endpoint remote;
   std::array<uint8_t, 128> last_sent{};  // the head of the newest datagram
   size_t last_sent_bytes = 0;
@@ -98,7 +99,7 @@ class FixedDatagram final : public DatagramSocket {
   Result<size_t, SocketError> receive(std::span<InDatagram> datagrams) override {
     size_t n = 0;
     for (; n < datagrams.size() && state_.waiting != 0; ++n, --state_.waiting) {
-      datagrams[n].size = std::min<size_t>(100, datagrams[n].buffer.size());
+      datagrams[n].size = std::min(state_.reply_bytes, datagrams[n].buffer.size());
       if (state_.resolves) datagrams[n].size = answer(datagrams[n].buffer);
       datagrams[n].truncated = false;
       datagrams[n].segment_size = 0;
@@ -153,7 +154,7 @@ class FixedEcho final : public EchoSocket {
   Result<size_t, SocketError> receive(std::span<InEcho> echoes) override {
     size_t n = 0;
     for (; n < echoes.size() && state_.waiting != 0; ++n, --state_.waiting) {
-      echoes[n].size = std::min<size_t>(56, echoes[n].buffer.size());
+      echoes[n].size = std::min(state_.reply_bytes, echoes[n].buffer.size());
       echoes[n].truncated = false;
       echoes[n].remote = state_.remote.address;
       echoes[n].sequence = sequence_;

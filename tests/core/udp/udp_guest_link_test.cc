@@ -59,12 +59,50 @@ BOOST_AUTO_TEST_CASE(a_coalesced_row_stays_one_frame_for_a_guest_that_can) {
   BOOST_TEST(world.counters[Counter::kUdpIn] == 3u);
 }
 
-BOOST_AUTO_TEST_CASE(what_does_not_fit_the_guests_mtu_is_counted) {
+BOOST_AUTO_TEST_CASE(what_does_not_fit_the_guests_mtu_comes_in_fragments) {
   guest_sends(kGuest, kRemote, {1});
-  arrives(0, kRemote, pattern(1473));
   arrives(0, kRemote, pattern(1472));
-  BOOST_TEST(world.drops(DropReason::kUdpTooLong) == 1u);
   BOOST_TEST(world.link.frames.size() == 1u);
+  arrives(0, kRemote, pattern(1473));
+  BOOST_TEST(world.link.frames.size() == 3u);
+  arrives(0, kRemote, pattern(65508));  // which IPv6 could carry
+  BOOST_TEST(world.link.frames.size() == 3u);
+  BOOST_TEST(world.drops(DropReason::kUdpTooLong) == 1u);
+  BOOST_TEST(world.counters[Counter::kUdpIn] == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_coalesced_row_of_long_datagrams_comes_in_fragments_too) {
+  world.link.link_limits.udp_gso = true;
+  guest_sends(kGuest, kRemote, {1});
+  Arrival arrival;
+  arrival.remote = kRemote;
+  arrival.payload = pattern(5000);
+  arrival.segment_size = 2000;
+  arrives(0, arrival);
+  BOOST_TEST(world.link.frames.size() == 5u);
+  BOOST_TEST(world.counters[Counter::kUdpIn] == 3u);
+  BOOST_TEST(world.counters[Counter::kGuestFragmentsOut] == 4u);
+}
+
+BOOST_AUTO_TEST_CASE(long_datagrams_are_taken_as_far_as_there_is_room_for_them) {
+  guest_sends(kGuest, kRemote, {1});
+  // One of six frames is known by now.
+  arrives(0, kRemote, pattern(8000));
+  BOOST_TEST(world.link.frames.size() == 6u);
+  world.link.frames.clear();
+  world.link.room = 13;
+  for (int i = 0; i < 4; ++i) socket(0).incoming.push_back({kRemote, pattern(8000), {}, 0, 0, 0});
+  readable(0);
+  // The third finds one frame left: it is lost whole, and the fourth waits in its socket.
+  BOOST_TEST(world.link.frames.size() == 12u);
+  BOOST_TEST(world.drops(DropReason::kGuestLinkFull) == 1u);
+  BOOST_TEST(world.counters[Counter::kUdpIn] == 3u);
+  BOOST_TEST((proxy.next_deadline() > now));
+  world.link.room = 6;
+  proxy.handle_guest_writable(now);
+  proxy.flush(now);
+  BOOST_TEST(world.link.frames.size() == 18u);
+  BOOST_TEST(world.all_drops() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_full_guest_link_leaves_datagrams_in_the_socket) {
