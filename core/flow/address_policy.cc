@@ -24,8 +24,25 @@ std::optional<Ipv4Address> embedded_v4(const Ipv6Address& a) {
   if (has_prefix(a, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})) return v4_at(a, 12);        // compatible
   if (has_prefix(a, {0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0})) return v4_at(a, 12);  // RFC 2765
   if (has_prefix(a, {0x20, 0x02})) return v4_at(a, 2);                                 // 6to4
-  if (has_prefix(a, {0x00, 0x64, 0xff, 0x9b})) return v4_at(a, 12);  // NAT64, RFC 8215
+  if (has_prefix(a, {0x00, 0x64, 0xff, 0x9b})) return v4_at(a, 12);                    // NAT64
   return std::nullopt;
+}
+
+// 64:ff9b:1::/48 is for a site's own NAT64 (RFC 8215), whose prefix may have 48, 56, 64 or 96 bits: where
+// the IPv4 address is, only the site knows (RFC 6052 2.2; byte 8 is skipped). Denied if it may be the host or
+// its link, or cannot be anybody.
+bool local_nat64_is_denied(const Ipv6Address& a) {
+  const auto& b = a.bytes;
+  const Ipv4Address candidates[] = {{{b[6], b[7], b[9], b[10]}},
+                                    {{b[7], b[9], b[10], b[11]}},
+                                    {{b[9], b[10], b[11], b[12]}},
+                                    {{b[12], b[13], b[14], b[15]}}};
+  bool anybody = false;
+  for (const Ipv4Address& v4 : candidates) {
+    if (v4.is_loopback() || v4.is_link_local()) return true;
+    anybody = anybody || (!is_denied(v4) && !v4.is_multicast());
+  }
+  return !anybody;
 }
 
 bool is_denied(const Ipv6Address& a) {
@@ -35,6 +52,7 @@ bool is_denied(const Ipv6Address& a) {
   if (has_prefix(a, {0xfd, 0x00, 0x0e, 0xc2})) return true;
   if (has_prefix(a, {0xfd, 0x20, 0x00, 0xce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}))
     return true;
+  if (has_prefix(a, {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01})) return local_nat64_is_denied(a);
   const std::optional<Ipv4Address> v4 = embedded_v4(a);
   return v4.has_value() && (is_denied(*v4) || v4->is_multicast());
 }

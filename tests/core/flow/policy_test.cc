@@ -59,9 +59,21 @@ BOOST_AUTO_TEST_CASE(denies_what_means_the_host_or_its_link_in_every_disguise) {
            "2002:a9fe:a9fe::1",       // 6to4 of the metadata service
            "64:ff9b::127.0.0.1",      // NAT64
            "64:ff9b::a9fe:a9fe",      //
-           "64:ff9b:1::127.0.0.1",    // NAT64 of local use, RFC 8215
-           "fd00:ec2::254",           // a metadata service
-           "fd20:ce::254",            // another
+           "64:ff9b::224.0.0.1",      //
+           "64:ff9b::0.0.0.0",        //
+           "64:ff9b:1::127.0.0.1",    // NAT64 of local use, RFC 8215, behind 96 bits
+           "64:ff9b:1:5:6::a9fe:a9fe",
+           "64:ff9b:1:7f00:0:100::",  // behind 48
+           "64:ff9b:1:a9fe:a9:fe00::",
+           "64:ff9b:1:a9fe:a9:fe12:3456:789a",  // whatever follows: RFC 6052 has it ignored
+           "64:ff9b:1:007f:0:1::",              // behind 56
+           "64:ff9b:1:33a9:fe:a9fe::",
+           "64:ff9b:1:0:7f:0:100:0",  // behind 64
+           "64:ff9b:1:1234:a9:fea9:fe00:0",
+           "64:ff9b:1::",
+           "64:ff9b:1::240.0.0.1",
+           "fd00:ec2::254",  // a metadata service
+           "fd20:ce::254",   // another
        }) {
     BOOST_TEST((world.of(a) == Verdict::kDenied), a << " is not denied");
   }
@@ -69,7 +81,10 @@ BOOST_AUTO_TEST_CASE(denies_what_means_the_host_or_its_link_in_every_disguise) {
 
 BOOST_AUTO_TEST_CASE(denies_no_disguise_of_an_ordinary_address) {
   World world;
-  for (const char* a : {"::ffff:198.51.100.7", "2002:c633:6407::1", "64:ff9b::198.51.100.7"}) {
+  for (const char* a :
+       {"::ffff:198.51.100.7", "2002:c633:6407::1", "64:ff9b::198.51.100.7",
+        "64:ff9b:1::198.51.100.7", "64:ff9b:1:c633:64:700::", "64:ff9b:1:c6:33:6407::",
+        "64:ff9b:1:0:c6:3364:700:0", "64:ff9c::127.0.0.1"}) {
     BOOST_TEST((world.of(a) == Verdict::kForward), a << " is denied");
   }
 }
