@@ -153,6 +153,9 @@ Result<int, SystemError> drive(const Settings& settings) {
   if (!made.ok()) return made.error();
   for (const std::string& note : made->notes) log_info(note);
   const Config& config = made->config;
+  if (settings.resolvers.empty()) {
+    for (const std::string& line : host.left_out) log_warning(line);
+  }
   if (config.dns.resolvers.empty())
     log_warning("the host has no resolver: names will not be found");
 

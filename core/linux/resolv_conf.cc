@@ -14,21 +14,35 @@ namespace {
 constexpr size_t kMaxResolvers = 8;
 constexpr int kMaxLinks = 8;
 
+// Why a server is not asked; null if it can be.
+const char* why_not(const std::string& address, const std::optional<IpAddress>& parsed) {
+  const auto bare = parse_ip(std::string_view(address).substr(0, address.find('%')));
+  // Without its interface it has no meaning, and an address of ours knows none.
+  if (bare && bare->is_v6() && bare->is_link_local()) return "a link-local server cannot be asked";
+  return parsed ? nullptr : "not an address";
+}
+
 }  // namespace
 
 ResolvConf parse_resolv_conf(std::string_view text) {
   ResolvConf out;
   std::istringstream lines{std::string(text)};
+  size_t number = 0;
   for (std::string line; std::getline(lines, line);) {
+    ++number;
     std::istringstream words(line);
     std::string keyword;
     words >> keyword;
     if (keyword == "nameserver") {
       std::string address;
       words >> address;
-      // fe80::1%eth0 has no meaning without its interface, and our sockets are given none.
       const auto parsed = parse_ip(address);
-      if (parsed && out.resolvers.size() < kMaxResolvers) out.resolvers.push_back({*parsed, {53}});
+      if (const char* why = why_not(address, parsed)) {
+        out.left_out.push_back(std::to_string(number) + ": nameserver " + address +
+                               " is left out: " + why);
+      } else if (out.resolvers.size() < kMaxResolvers) {
+        out.resolvers.push_back({*parsed, {53}});
+      }
     } else if (keyword == "search" || keyword == "domain") {
       // The last of these lines counts.
       out.search.clear();
@@ -44,7 +58,9 @@ ResolvConf read_resolv_conf(const std::string& path) {
   std::ifstream file(path);
   std::ostringstream text;
   text << file.rdbuf();
-  return parse_resolv_conf(text.str());
+  ResolvConf out = parse_resolv_conf(text.str());
+  for (std::string& line : out.left_out) line.insert(0, path + ":");
+  return out;
 }
 
 ResolvConfWatch::ResolvConfWatch(std::string path)

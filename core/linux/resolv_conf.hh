@@ -14,10 +14,12 @@ namespace dashi {
 struct ResolvConf {
   std::vector<Endpoint> resolvers;  // port 53
   std::vector<std::string> search;
+  // For people: the lines that name a server which is not asked, each with its number and why.
+  std::vector<std::string> left_out;
 };
 
 ResolvConf parse_resolv_conf(std::string_view text);
-// Empty lists if the file cannot be read.
+// Empty lists if the file cannot be read. left_out begins with `path`.
 ResolvConf read_resolv_conf(const std::string& path);
 
 // Tells when the file was written, replaced or linked elsewhere.

@@ -129,6 +129,12 @@ BOOST_AUTO_TEST_CASE(resolv_conf_gives_servers_in_order_and_the_last_search_list
   BOOST_TEST(to_string(read.resolvers[0]) == "192.0.2.1:53");
   BOOST_TEST(to_string(read.resolvers[1]) == "[2001:db8::1]:53");
   BOOST_TEST((read.search == std::vector<std::string>{"a.test", "b.test"}));
+  BOOST_TEST((read.left_out ==
+              std::vector<std::string>{
+                  "5: nameserver fe80::1%eth0 is left out: a link-local server cannot be asked",
+                  "6: nameserver nonsense is left out: not an address"}));
+  BOOST_TEST(parse_resolv_conf("nameserver fe80::1").left_out.size() == 1u);
+  BOOST_TEST(parse_resolv_conf("nameserver 169.254.1.1").resolvers.size() == 1u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
