@@ -5,6 +5,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <map>
 
@@ -122,17 +124,35 @@ Endpoint parse_resolver(const std::string& text) {
   return *endpoint;
 }
 
+// A network is asked for, not an address in it: bits behind the prefix are more likely a slip than meant.
+void check_network(const std::string& option, const std::string& given, const IpAddress& address,
+                   uint8_t length) {
+  const Bytes raw = address.bytes();
+  std::array<uint8_t, 16> network{};
+  for (size_t i = 0; i < raw.size(); ++i) {
+    const size_t bits = length > i * 8 ? std::min<size_t>(length - i * 8, 8) : 0;
+    network[i] = static_cast<uint8_t>(raw[i] & 0xff00 >> bits);
+  }
+  if (std::equal(raw.begin(), raw.end(), network.begin())) return;
+  const IpAddress meant = address.is_v4() ? IpAddress(load<Ipv4Address>(network))
+                                          : IpAddress(load<Ipv6Address>(network));
+  refuse(option + " " + given + ": not a network: did you mean " + to_string(meant) + "/" +
+         std::to_string(length) + "?");
+}
+
 void fill_network(const Words& words, Settings& out) {
   out.ipv6 = !words.no_ipv6;
   if (!words.net.empty()) {
     out.net = parse_ipv4_prefix(words.net);
     if (!out.net) refuse("--net " + words.net + ": not an IPv4 subnet such as 10.0.0.0/24");
+    check_network("--net", words.net, out.net->address, out.net->length);
     const auto topology = topology_for(*out.net, Topology{});
     if (!topology.ok()) refuse("--net " + words.net + ": " + message_of(topology.error()));
   }
   if (!words.net6.empty()) {
     out.net6 = parse_ipv6_prefix(words.net6);
     if (!out.net6) refuse("--net6 " + words.net6 + ": not an IPv6 prefix such as fd00:da51::/64");
+    check_network("--net6", words.net6, out.net6->address, out.net6->length);
   }
   if (words.no_ipv6 && !words.net6.empty()) refuse("--net6 and --no-ipv6 exclude each other");
   out.mtu = words.mtu;

@@ -137,6 +137,28 @@ BOOST_AUTO_TEST_CASE(resolv_conf_gives_servers_in_order_and_the_last_search_list
   BOOST_TEST(parse_resolv_conf("nameserver 169.254.1.1").resolvers.size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(an_address_in_place_of_a_network_is_refused_by_the_network_that_was_meant) {
+  const auto refusal = [](const char* option, const char* network) {
+    const std::array<const char*, 5> words = {"dashi", "run", option, network, "true"};
+    const auto out = parse_command_line(static_cast<int>(words.size()), words.data());
+    BOOST_REQUIRE(!out.ok());
+    BOOST_TEST(out.error().status == 2);
+    return out.error().text;
+  };
+  const std::string said = ": not a network: did you mean ";
+  for (const auto& [given, meant] : {std::pair{"10.0.0.5/24", "10.0.0.0/24"},
+                                     {"10.0.0.1/24", "10.0.0.0/24"},
+                                     {"172.16.5.0/12", "172.16.0.0/12"}}) {
+    BOOST_TEST(refusal("--net", given) == "dashi: --net " + (given + said) + meant + "?");
+  }
+  for (const auto& [given, meant] :
+       {std::pair{"fd00:1::1/64", "fd00:1::/64"}, {"fd00:1::1:0:0:0/48", "fd00:1::/48"}}) {
+    BOOST_TEST(refusal("--net6", given) == "dashi: --net6 " + (given + said) + meant + "?");
+  }
+  BOOST_TEST((parsed({"run", "--net", "172.16.4.0/22", "--net6", "fd00:1::/64", "true"}).net ==
+              Ipv4Prefix{{{172, 16, 4, 0}}, 22}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_CASE(the_tail_of_the_trace_is_its_last_events_in_order) {
