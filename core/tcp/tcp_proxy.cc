@@ -40,7 +40,7 @@ void TcpProxy::handle_packet(Instant now, const Packet& packet) {
   const FlowKey key = flow_key(packet.source(), packet.destination());
   const uint32_t found = index_.find(key);
   if (found == FlowIndex<FlowKey>::kNone) {
-    handle_unknown(now, packet, std::nullopt);
+    handle_unknown(now, packet);
   } else if ((found & kTimeWaitBit) != 0) {
     handle_time_wait(now, found & ~kTimeWaitBit, packet);
   } else {
@@ -49,7 +49,7 @@ void TcpProxy::handle_packet(Instant now, const Packet& packet) {
                              SeqNum(packet.tcp.sequence) != c.irs;
     if (new_attempt) {  // the guest began anew before the host answered
       settle(now, found, Fate::kAbandoned);
-      handle_unknown(now, packet, std::nullopt);
+      handle_unknown(now, packet);
     } else {
       settle(now, found, receive(now, c, packet));
     }
@@ -57,10 +57,10 @@ void TcpProxy::handle_packet(Instant now, const Packet& packet) {
   if (room_.gathered_count == TcpRoom::kBatch) finish_batch(now);
 }
 
-void TcpProxy::handle_unknown(Instant now, const Packet& packet, std::optional<SeqNum> above) {
+void TcpProxy::handle_unknown(Instant now, const Packet& packet) {
   const TcpSegment& segment = packet.tcp;
   if (is_first(segment)) {
-    open(now, packet, above);
+    open(now, packet, std::nullopt);
     return;
   }
   send_reset_for(room_, now, packet);
@@ -76,7 +76,7 @@ void TcpProxy::refuse(Instant now, const Packet& packet, SocketError why) {
       packet.frame);
 }
 
-void TcpProxy::open(Instant now, const Packet& packet, std::optional<SeqNum> above) {
+void TcpProxy::open(Instant now, const Packet& packet, std::optional<uint32_t> waits) {
   const FlowKey key = flow_key(packet.source(), packet.destination());
   const uint32_t failure = failure_index_.find(key);
   if (failure != FlowIndex<FlowKey>::kNone) {
@@ -130,7 +130,11 @@ void TcpProxy::open(Instant now, const Packet& packet, std::optional<SeqNum> abo
   c.last_heard = now;
   take_guest_syn(room_, now, c, packet.tcp);
   choose_numbers(isn_secret_, now, c);
-  if (above.has_value()) c.down.iss = later(c.down.iss, *above + 1);
+  if (waits.has_value()) {  // not before: a refusal leaves the old connection's record in place
+    c.down.iss = later(c.down.iss, time_wait_[*waits].snd_nxt + 1);
+    index_.erase(key);
+    time_wait_.erase(*waits);
+  }
   c.opening_deadline = now + room_.config.connect_timeout;
   index_.insert(key, slot);
   ++connects_pending_;

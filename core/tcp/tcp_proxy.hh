@@ -77,9 +77,10 @@ class TcpProxy {
   // A slot in index_: of room_.connections, or of time_wait_ with this bit.
   static constexpr uint32_t kTimeWaitBit = 0x80000000;
 
-  void handle_unknown(Instant now, const Packet& packet, std::optional<SeqNum> above);
+  void handle_unknown(Instant now, const Packet& packet);
   void handle_time_wait(Instant now, uint32_t slot, const Packet& packet);
-  void open(Instant now, const Packet& packet, std::optional<SeqNum> above);
+  // `waits`: the TIME-WAIT record of the tuple, which the new connection takes the place of.
+  void open(Instant now, const Packet& packet, std::optional<uint32_t> waits);
   void refuse(Instant now, const Packet& packet, SocketError why);
   Fate receive(Instant now, Connection& c, const Packet& packet);
   Fate receive_synchronized(Instant now, Connection& c, const Packet& packet);

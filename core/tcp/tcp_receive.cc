@@ -23,11 +23,9 @@ void TcpProxy::handle_time_wait(Instant now, uint32_t slot, const Packet& packet
   // RFC 6191 2: a newer timestamp shows a new connection as a higher sequence number does.
   const bool newer = record.timestamps && segment.options.timestamps.has_value() &&
                      static_cast<int32_t>(segment.options.timestamps->value - record.ts_recent) > 0;
-  if (segment.syn() && !segment.ack() && (newer || sequence.after(record.rcv_nxt))) {
-    const SeqNum above = record.snd_nxt;
-    index_.erase(record.key);
-    time_wait_.erase(slot);
-    handle_unknown(now, packet, above);
+  const bool first = segment.syn() && !segment.ack() && !segment.fin();
+  if (first && (newer || sequence.after(record.rcv_nxt))) {
+    open(now, packet, slot);
     return;
   }
   if (segment.fin()) record.expires = now + room_.config.time_wait;  // RFC 9293 3.10.7.4

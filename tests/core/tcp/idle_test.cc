@@ -174,6 +174,38 @@ BOOST_AUTO_TEST_CASE(leaves_time_wait_for_a_syn_with_a_greater_number_only) {  /
   BOOST_TEST(static_cast<int32_t>(heard.packet.tcp.sequence - last) > 0);  // above the old one's
 }
 
+BOOST_AUTO_TEST_CASE(stays_in_time_wait_when_the_syn_that_would_end_it_is_refused) {
+  Config config = quiet_config();
+  config.limits.tcp_connections = 1;
+  config.limits.tcp_failures_remembered = 0;
+  TcpBench bench(config);
+  into_time_wait(bench);
+  const uint32_t last = bench.isn + 2;
+  const auto refused = [&] {
+    bench.send(kTcpSyn, kGuestIsn + 100, 0, 64240, {});
+    bench.expect(kTcpRst | kTcpAck);
+    BOOST_TEST(bench.nat().flow_counts().tcp_time_wait == 1u);
+  };
+  bench.sockets.open_error = SocketError::kRefused;
+  refused();
+  bench.sockets.open_error.reset();
+  bench.guest_port = 44445;
+  StreamState& other = bench.establish();
+  bench.guest_port = 44444;
+  refused();
+  BOOST_TEST(bench.count(Counter::kTcpLimit) == 1u);
+  // What is late of the old connection is still known, and a new one begins above it.
+  bench.isn = last - 2;
+  bench.fin(0, 1, "");
+  bench.expect(kTcpAck);
+  bench.host_resets(other);
+  bench.expect(kTcpRst | kTcpAck);
+  bench.send(kTcpSyn, kGuestIsn + 100, 0, 64240, {});
+  bench.host_connects(bench.sockets.streams.back());
+  BOOST_TEST(static_cast<int32_t>(bench.expect(kTcpSyn | kTcpAck).packet.tcp.sequence - last) > 0);
+  BOOST_TEST(bench.nat().flow_counts().tcp_time_wait == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(forgets_the_oldest_when_time_wait_is_full) {
   Config config = quiet_config();
   config.limits.tcp_time_wait = 3;
