@@ -53,7 +53,7 @@ uint32_t SimApps::connect(uint32_t from_host, const Endpoint& to, const AppSpec&
 bool SimApps::listens(uint32_t host, const Endpoint& at) const {
   if (manual_listeners_.contains(at)) return true;
   const ServiceSpec* served = net_.service(host, Transport::kTcp, at.port);
-  if (served == nullptr) return false;
+  if (served == nullptr) return host == SimNet::kHereHost && net_.listens_here(at);
   const AppKind kind = served->app.kind;
   return kind != AppKind::kRefuse && kind != AppKind::kBlackhole && kind != AppKind::kUnreachable;
 }
@@ -62,9 +62,11 @@ void SimApps::on_accepted(ConnectionId id, uint32_t host, const Endpoint& at) {
   AppSpec spec;
   spec.kind = AppKind::kManual;
   const bool manual = manual_listeners_.contains(at);
-  if (!manual) spec = net_.service(host, Transport::kTcp, at.port)->app;
+  const ServiceSpec* served = net_.service(host, Transport::kTcp, at.port);
+  if (!manual && served != nullptr) spec = served->app;
   const uint32_t app = add(spec, host, id, false);
   apps_[app].record.connected = true;
+  if (!manual && served == nullptr) return relay(app, at);
   if (manual) accepted_[at].push_back(app);
   if (spec.kind == AppKind::kAcceptAndClose) {
     apps_[app].record.finished = true;
@@ -82,6 +84,17 @@ std::optional<uint32_t> SimApps::next_accepted(const Endpoint& at) {
   return app;
 }
 
+// A socket of here called a listener of here. A connection has one end at an application, so there are two, and
+// what one brings goes out by the other.
+void SimApps::relay(uint32_t app, const Endpoint& to) {
+  AppSpec spec;
+  spec.kind = AppKind::kManual;
+  const uint32_t other = connect(SimNet::kHereHost, to, spec);
+  apps_[app].relays_to = other;
+  apps_[other].relays_to = app;
+  apps_[app].paused = apps_[other].paused = false;
+}
+
 void SimApps::on_stream(ConnectionId id, StreamNotice notice) {
   const uint32_t app = net_.find(id)->end(Side::kThere).owner;
   AppRecord& record = apps_[app].record;
@@ -96,12 +109,14 @@ void SimApps::on_stream(ConnectionId id, StreamNotice notice) {
       record.error = net_.find(id)->end(Side::kThere).error;
       observe(app, kHasFailed, static_cast<uint64_t>(*record.error));
       close(app);
+      if (apps_[app].relays_to) abort(*apps_[app].relays_to);
       return;
     case StreamNotice::kReset:
       record.reset = true;
       record.error = SocketError::kReset;
       observe(app, kGotReset, 0);
       close(app);
+      if (apps_[app].relays_to) abort(*apps_[app].relays_to);
       return;
     case StreamNotice::kReadable:
     case StreamNotice::kWritable:
@@ -129,6 +144,7 @@ void SimApps::step(uint32_t app) {
   if (in.fin_arrived() && in.readable() == 0 && !record.eof) {
     record.eof = true;
     observe(app, kGotEof, record.received);
+    if (state.relays_to) finish(*state.relays_to);
   }
   if (record.eof && record.spec.kind != AppKind::kManual) state.finishes = true;
   const bool all_written = state.to_write.empty() &&
@@ -141,7 +157,7 @@ void SimApps::step(uint32_t app) {
 }
 
 bool SimApps::is_done(const App& app) const {
-  if (app.record.spec.kind == AppKind::kManual) return false;
+  if (app.record.spec.kind == AppKind::kManual && !app.relays_to) return false;
   if (app.record.spec.kind == AppKind::kBanner) return app.record.finished;
   return app.record.finished && app.record.eof;
 }
@@ -177,7 +193,9 @@ void SimApps::take(uint32_t app, Bytes bytes) {
   }
   record.received += bytes.size();
   observe(app, kGotBytes, record.received);
-  if (record.spec.kind == AppKind::kManual || record.spec.kind == AppKind::kDns) {
+  if (state.relays_to) {
+    write_manually(*state.relays_to, bytes);
+  } else if (record.spec.kind == AppKind::kManual || record.spec.kind == AppKind::kDns) {
     state.kept.insert(state.kept.end(), bytes.begin(), bytes.end());
   }
   if (record.spec.kind == AppKind::kResetAfter && record.received >= record.spec.bytes) abort(app);

@@ -84,15 +84,17 @@ class SimApps {
     uint64_t read_limit = 0;  // kSlowReader: bytes it may take by now
     bool interval_armed = false;
     bool paused = false;
-    bool finishes = false;          // FIN once all is written
-    std::vector<uint8_t> kept;      // kManual: all received; kDns: what is not parsed yet
-    std::vector<uint8_t> to_write;  // kManual, kDns, kBanner: not taken by the pipe yet
+    bool finishes = false;              // FIN once all is written
+    std::vector<uint8_t> kept;          // kManual: all received; kDns: what is not parsed yet
+    std::vector<uint8_t> to_write;      // kManual, kDns, kBanner: not taken by the pipe yet
+    std::optional<uint32_t> relays_to;  // what comes goes to this app
   };
 
   uint32_t add(const AppSpec& spec, uint32_t host, ConnectionId id, bool active);
   void step(uint32_t app);  // does what can be done now
   void read(uint32_t app);
   void take(uint32_t app, Bytes bytes);
+  void relay(uint32_t app, const Endpoint& to);
   void write_pattern(uint32_t app);
   void write_queued(uint32_t app);
   void echo(uint32_t app);

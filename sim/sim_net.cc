@@ -270,6 +270,8 @@ bool SimNet::fails_on_the_way(ConnectionId id, uint32_t host_index, const Endpoi
   return silent;
 }
 
+bool SimNet::listens_here(const Endpoint& at) const { return sockets_->listens(at); }
+
 void SimNet::syn_arrives_there(ConnectionId id) {
   SimConnection* connection = find(id);
   if (connection == nullptr || connection->end(Side::kHere).error.has_value()) return;

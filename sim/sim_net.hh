@@ -100,6 +100,7 @@ class SimNet {
   // The address of here that a remote address is reached from; null if there is none of the family.
   const IpAddress* source_for(const IpAddress& remote) const;
   const IpAddress* address_of(uint32_t host, Family family) const;
+  bool listens_here(const Endpoint& at) const;  // one of the NAT's sockets does
   Duration path_delay(uint32_t host) const { return paths_[host].spec.delay; }
   void set_path(uint32_t host, const PathSpec& path);  // what is on its way keeps its times
   Port fresh_port();

@@ -69,6 +69,7 @@ class SimSockets final : public Sockets {
   // --- For SimNet ---
   enum class Offer : uint8_t { kQueued, kFull, kNobody };
   Offer offer_connection(ConnectionId id, const Endpoint& to);
+  bool listens(const Endpoint& at) const { return listener_at(at) != kNone; }
   void on_stream(ConnectionId id, StreamNotice notice, const NetError& error);
   void on_datagram(SimDatagram& datagram);
   void on_net_error(const SimDatagram& datagram);
