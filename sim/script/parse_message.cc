@@ -6,10 +6,11 @@ namespace dashi::script {
 namespace {
 
 bool ends_message(const Token& token) {
-  for (const char* word : {"drop", "dup", "delay", "corrupt", "frag", "cut", "pad", "segment"}) {
+  for (const char* word :
+       {"drop", "dup", "delay", "corrupt", "frag", "cut", "pad", "segment", "then"}) {
     if (token.is_word(word)) return true;
   }
-  return token.is(',');
+  return false;
 }
 
 void parse_value(ParserState& in, MessageSpec& message, const std::string& name, FieldType type) {

@@ -301,7 +301,7 @@ PacketSpec parse_packet(ParserState& in) {
   const bool tcp = std::holds_alternative<TcpSpec>(packet.transport);
   if (tcp && in.on_line(side.where.line) && in.peek().is_word("dns")) {
     do packet.messages.push_back(parse_message(in));
-    while (in.accept(',') && !in.failed());
+    while (in.accept_word("then") && in.peek().is_word("dns") && !in.failed());
   }
   if (in.on_line(side.where.line) && in.peek().is('{')) {
     in.not_served(in.peek().where, "a packet damaged by its {...}");
