@@ -32,9 +32,10 @@ void SimSockets::announce(uint32_t slot, SocketEvent::Kind kind, const NetError&
     if (announced) return;
     announced = true;
   }
-  const bool first = events_.empty();
-  events_.push_back({SocketEvent{socket.id, kind, error}, slot, sockets_.generation(slot)});
-  if (first && wake_) wake_();
+  Events& own = events_of(socket.id);
+  const bool first = own.events.empty();
+  own.events.push_back({SocketEvent{socket.id, kind, error}, slot, sockets_.generation(slot)});
+  if (first && own.wake) own.wake();
 }
 
 void SimSockets::announce_later(uint32_t slot, SocketEvent::Kind kind, Duration after) {
@@ -44,16 +45,16 @@ void SimSockets::announce_later(uint32_t slot, SocketEvent::Kind kind, Duration 
   });
 }
 
-void SimSockets::take_events(std::vector<SocketEvent>& into, size_t most) {
-  delivered_quoted_.clear();
-  for (; most != 0 && !events_.empty(); --most) {
-    const Pending pending = events_.front();
-    events_.pop_front();
+void SimSockets::take(Events& from, std::vector<SocketEvent>& into, size_t most) {
+  from.delivered_quoted.clear();
+  for (; most != 0 && !from.events.empty(); --most) {
+    const Pending pending = from.events.front();
+    from.events.pop_front();
     SocketEvent event = pending.event;
     if (!event.error.quoted.empty()) {
-      delivered_quoted_.push_back(std::move(quoted_.front()));
-      quoted_.pop_front();
-      event.error.quoted = delivered_quoted_.back();
+      from.delivered_quoted.push_back(std::move(from.quoted.front()));
+      from.quoted.pop_front();
+      event.error.quoted = from.delivered_quoted.back();
     }
     if (sockets_.contains(pending.slot, pending.generation)) {
       sockets_[pending.slot].announced[static_cast<size_t>(event.kind)] = false;
@@ -233,8 +234,9 @@ void SimSockets::on_net_error(const SimDatagram& datagram) {
   if (!sockets_.contains(datagram.socket, datagram.socket_generation)) return;
   NetError error = datagram.error;
   if (!datagram.payload.empty()) {
-    quoted_.push_back(datagram.payload);
-    error.quoted = quoted_.back();
+    auto& quoted = events_of(sockets_[datagram.socket].id).quoted;
+    quoted.push_back(datagram.payload);
+    error.quoted = quoted.back();
   }
   announce(datagram.socket, SocketEvent::Kind::kNetError, error);
 }

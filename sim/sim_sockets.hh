@@ -52,10 +52,17 @@ class SimSockets final : public Sockets {
 
   // --- For the driver ---
   // Called when there are events after there were none.
-  void set_wake(std::function<void()> wake) { wake_ = std::move(wake); }
-  bool has_events() const { return !events_.empty(); }
+  void set_wake(std::function<void()> wake) { first_.wake = std::move(wake); }
+  bool has_events() const { return !first_.events.empty(); }
   // Moves up to `most` events to `into`. What their `quoted` points to is good until the next call.
-  void take_events(std::vector<SocketEvent>& into, size_t most);
+  void take_events(std::vector<SocketEvent>& into, size_t most) { take(first_, into, most); }
+  // The same for a second Nat of this host: flows whose slot has this bit are its own.
+  static constexpr uint32_t kSecondGuest = uint32_t{1} << 31;
+  void set_wake_of_second(std::function<void()> wake) { second_.wake = std::move(wake); }
+  bool has_events_of_second() const { return !second_.events.empty(); }
+  void take_events_of_second(std::vector<SocketEvent>& into, size_t most) {
+    take(second_, into, most);
+  }
   void set_observer(std::function<void(const ObservedCall&)> observer) {
     observer_ = std::move(observer);
   }
@@ -139,10 +146,16 @@ class SimSockets final : public Sockets {
     uint32_t slot;
     uint32_t generation;
   };
-  std::deque<Pending> events_;
-  std::deque<std::vector<uint8_t>> quoted_;  // what events_ point into, in their order
-  std::vector<std::vector<uint8_t>> delivered_quoted_;
-  std::function<void()> wake_;
+  struct Events {
+    std::deque<Pending> events;
+    std::deque<std::vector<uint8_t>> quoted;  // what events point into, in their order
+    std::vector<std::vector<uint8_t>> delivered_quoted;
+    std::function<void()> wake;
+  };
+  Events& events_of(FlowId id) { return (id.slot & kSecondGuest) == 0 ? first_ : second_; }
+  void take(Events& from, std::vector<SocketEvent>& into, size_t most);
+  Events first_;
+  Events second_;
   std::function<void(const ObservedCall&)> observer_;
   SocketCounts counts_;
   bool handing_over_ = false;

@@ -67,7 +67,7 @@ std::vector<SentFrame> suffer(std::vector<uint8_t> frame, const std::vector<Mish
   Offload offload;
   for (const Mishap& mishap : mishaps) {
     if (mishap.kind == Kind::kDrop) copies = 0;
-    if (mishap.kind == Kind::kDuplicate) ++copies;
+    if (mishap.kind == Kind::kDuplicate) copies += mishap.bytes;
     if (mishap.kind == Kind::kDelay) after = mishap.delay;
     if (mishap.kind == Kind::kCorrupt) frame.back() ^= 1;
     if (mishap.kind == Kind::kFragment) fragment = mishap.bytes;

@@ -20,9 +20,9 @@ std::optional<uint64_t> number(std::string_view text) {
   return value;
 }
 
-std::optional<uint64_t> counter(World& world, std::string name) {
+std::optional<uint64_t> counter(const Commanded& to, std::string name) {
   std::replace(name.begin(), name.end(), '_', '-');
-  const Nat& nat = world.nat();
+  const Nat& nat = to.nat;
   const FlowCounts flows = nat.flow_counts();
   const std::array<std::pair<const char*, uint64_t>, 6> kinds{
       {{"flows-tcp", flows.tcp},
@@ -30,7 +30,7 @@ std::optional<uint64_t> counter(World& world, std::string name) {
        {"flows-udp", flows.udp},
        {"flows-echo", flows.echo},
        {"flows-dns", flows.dns},
-       {"host-sockets", world.sockets().open_sockets()}}};
+       {"host-sockets", to.world.sockets().open_sockets()}}};
   for (const auto& [kind, value] : kinds) {
     if (name == kind) return value;
   }
@@ -45,10 +45,10 @@ std::optional<uint64_t> counter(World& world, std::string name) {
 }
 
 // expect COUNTER == N
-std::string expect(World& world, const Words& words) {
+std::string expect(const Commanded& to, const Words& words) {
   const std::optional<uint64_t> wanted = words.size() == 3 ? number(words[2]) : std::nullopt;
   if (!wanted) return "expect is written: expect COUNTER == NUMBER";
-  const std::optional<uint64_t> value = counter(world, words[0]);
+  const std::optional<uint64_t> value = counter(to, words[0]);
   if (!value) return "no such counter: " + words[0];
   const std::array<std::pair<const char*, bool>, 6> comparisons{{{"==", *value == *wanted},
                                                                  {"!=", *value != *wanted},
@@ -99,7 +99,7 @@ std::optional<Spec> spec_of(const std::string& text) {
 }
 
 // forward add tcp:8080:7777 [at PLACE] [= EADDRINUSE]; forward remove tcp:8080 [...]
-std::string forward(World& world, const Setting& setting, const Words& words) {
+std::string forward(const Commanded& to, const Setting& setting, const Words& words) {
   const bool add = !words.empty() && words[0] == "add";
   const std::optional<Spec> spec = words.size() < 2 ? std::nullopt : spec_of(words[1]);
   if (!spec || (!add && words[0] != "remove")) return "forward is written: forward add tcp:80:80";
@@ -114,19 +114,19 @@ std::string forward(World& world, const Setting& setting, const Words& words) {
   }
   std::string got = "0";
   if (add) {
-    const auto added = world.nat().add_forward(
-        world.now(), {spec->protocol, {at, spec->host}, spec->guest, setting.guest.address});
+    const auto added = to.nat.add_forward(
+        to.world.now(), {spec->protocol, {at, spec->host}, spec->guest, setting.guest.address});
     if (!added.ok()) got = name_of_error(added.error());
   } else {
-    const auto removed = world.nat().remove_forward(world.now(), spec->protocol, {at, spec->host});
+    const auto removed = to.nat.remove_forward(to.world.now(), spec->protocol, {at, spec->host});
     if (!removed.ok()) got = name_of_error(removed.error());
   }
   return got == wanted ? "" : "the forward gave " + got;
 }
 
 // dns add NAME ADDRESS,...; dns remove NAME
-std::string dns(World& world, const Setting& setting, const Words& words) {
-  if (words.size() == 2 && words[0] == "remove") return world.nat().remove_record(words[1]), "";
+std::string dns(const Commanded& to, const Setting& setting, const Words& words) {
+  if (words.size() == 2 && words[0] == "remove") return to.nat.remove_record(words[1]), "";
   if (words.size() != 3 || words[0] != "add") return "dns is written: dns add NAME ADDRESS,...";
   std::vector<IpAddress> addresses;
   for (size_t at = 0; at <= words[2].size();) {
@@ -138,31 +138,32 @@ std::string dns(World& world, const Setting& setting, const Words& words) {
     addresses.push_back(place_of(*address, setting));
     at = comma + 1;
   }
-  const auto added = world.nat().set_record(words[1], addresses);
+  const auto added = to.nat.set_record(words[1], addresses);
   return added.ok() ? "" : message_of(added.error());
 }
 
-std::string link(World& world, const Words& words) {
+std::string link(const Commanded& to, const Words& words) {
   const std::string what = words.size() == 1 ? words[0] : "";
   if (what == "full" || what == "free")
-    world.link().hold(what == "full");
+    to.link.hold(what == "full");
   else if (what == "restart")
-    world.nat().restart_link(world.now());
+    to.nat.restart_link(to.world.now());
   else
     return "link is full, free or restart";
   return "";
 }
 
-std::string ipv6(World& world, const Words& words) {
+std::string ipv6(const Commanded& to, const Words& words) {
   const std::string what = words.size() == 1 ? words[0] : "";
   if (what != "on" && what != "off") return "ipv6 is on or off";
-  world.nat().set_host_ipv6(world.now(), what == "on");
+  to.nat.set_host_ipv6(to.world.now(), what == "on");
   return "";
 }
 
-std::string nat(World& world, const Words& words) {
+std::string nat(const Commanded& to, const Words& words) {
   if (words.size() != 1 || words[0] != "restore") return "nat can restore";
-  world.save_restore_nat();
+  if (&to.nat != &to.world.nat()) return "only the first guest's NAT can be restored";
+  to.world.save_restore_nat();
   return "";
 }
 
@@ -175,16 +176,16 @@ bool is_command(const std::string& word) {
   return false;
 }
 
-std::string command(World& world, const Setting& setting, const DirectiveSpec& directive) {
+std::string command(const Commanded& to, const Setting& setting, const DirectiveSpec& directive) {
   const std::string& name = directive.name;
   const Words& words = directive.words;
-  if (name == "expect") return expect(world, words);
-  std::string wrong = name == "forward" ? forward(world, setting, words)
-                      : name == "dns"   ? dns(world, setting, words)
-                      : name == "link"  ? link(world, words)
-                      : name == "ipv6"  ? ipv6(world, words)
-                                        : nat(world, words);
-  world.driver().wake();
+  if (name == "expect") return expect(to, words);
+  std::string wrong = name == "forward" ? forward(to, setting, words)
+                      : name == "dns"   ? dns(to, setting, words)
+                      : name == "link"  ? link(to, words)
+                      : name == "ipv6"  ? ipv6(to, words)
+                                        : nat(to, words);
+  to.driver.wake();
   return wrong;
 }
 

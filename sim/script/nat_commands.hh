@@ -8,7 +8,15 @@
 
 namespace dashi::script {
 
+// Whose words they are: one guest's NAT and its link, in a world that may have two.
+struct Commanded {
+  World& world;
+  Nat& nat;
+  SimLink& link;
+  NatDriver& driver;
+};
+
 bool is_command(const std::string& word);
-std::string command(World& world, const Setting& setting, const DirectiveSpec& directive);
+std::string command(const Commanded& to, const Setting& setting, const DirectiveSpec& directive);
 
 }  // namespace dashi::script

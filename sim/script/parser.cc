@@ -146,6 +146,7 @@ Event parse_event(ParserState& in) {
   Event event;
   event.where = in.peek().where;
   event.when = parse_when(in);
+  event.of_second_guest = in.accept_word("guest2");
   const Token& next = in.peek();
   const bool packet = next.is('<') || next.is('>');
   if (packet) {

@@ -18,6 +18,7 @@
 #include "sim/script/setting.hh"
 #include "sim/script/tcp_info.hh"
 #include "sim/script/variables.hh"
+#include "sim/second_guest.hh"
 
 namespace dashi::script {
 namespace {
@@ -56,10 +57,14 @@ class Run {
         world_(setting.world),
         far_end_(world_, Setting::kServerHost, setting.server, forwarded(setting)),
         conversation_(setting.guest, setting.server, !setting.compares_timestamps),
-        macs_{kGuestMac, setting.world.nat.topology.gateway_mac} {
+        macs_{kGuestMac, setting.world.nat.topology.gateway_mac},
+        other_{conversation_, 0, {}} {
     for (const Event& event : script.events) {
       const auto* line = std::get_if<PacketSpec>(&event.what);
       if (line != nullptr) hears_.insert(link_protocol(line->transport));
+      if (event.of_second_guest && second_ == nullptr) {
+        second_ = std::make_unique<SecondGuest>(world_, setting.world.nat, setting.world.link);
+      }
     }
     if (setting.packetdrill) far_end_.wait_for([this] { return handshake_over(); });
   }
@@ -89,10 +94,13 @@ class Run {
   Ends gateway_ends() const;
   PacketSpec settled(const Event& event, const PacketSpec& line);
   bool is_listened_to(const SeenPacket& seen) const;
+  Commanded commanded();
   void direct(const Event& event, const DirectiveSpec& directive);
   void assert_code(const Event& event, const CodeSpec& code);
   bool handshake_over();
   Duration slack(Duration since_last) const;
+  void turn_to(bool second);
+  ScriptedGuest& speaker() { return at_second_ ? second_->script() : world_.script(); }
   void note(Instant at, char side, const std::string& text);
   void skip(Where where, std::string reason);
   void differ(Where where, std::string reason);
@@ -111,13 +119,29 @@ class Run {
   Instant last_{};               // when the event before this one was due, or came
   size_t looked_at_ = 0;         // of what the guest heard
   std::deque<SeenPacket> seen_;  // and no line has taken yet
+  struct Party {                 // what the run knows of a guest's side
+    Conversation conversation;
+    size_t looked_at;
+    std::deque<SeenPacket> seen;
+  };
+  Party other_;  // of the guest whose line this is not
+  bool at_second_ = false;
+  std::unique_ptr<SecondGuest> second_;  // null: no line is of one
   const Event* blocked_ = nullptr;
   Instant returns_at_ = kNever;
   Outcome outcome_;
 };
 
+void Run::turn_to(bool second) {
+  if (second == at_second_) return;
+  std::swap(conversation_, other_.conversation);
+  std::swap(looked_at_, other_.looked_at);
+  std::swap(seen_, other_.seen);
+  at_second_ = second;
+}
+
 void Run::note(Instant at, char side, const std::string& text) {
-  outcome_.transcript += shown(at) + " " + side + " " + text + "\n";
+  outcome_.transcript += shown(at) + (at_second_ ? " guest2 " : " ") + side + " " + text + "\n";
 }
 
 void Run::skip(Where where, std::string reason) {
@@ -142,9 +166,11 @@ void Run::differ(Where where, const PacketSpec& line, std::string how) {
 // knows where it is.
 void Run::announce() {
   world_.apps().open_paused(true);  // what a script does not read stays unread
-  const Ipv4Address guest = setting_.world.nat.topology.guest_v4;
-  world_.script().send(
-      guest::arp(MacAddress::broadcast(), 1, kGuestMac, guest, MacAddress{}, guest), Offload{});
+  const Ipv4Address own = setting_.world.nat.topology.guest_v4;
+  const std::vector<uint8_t> word =
+      guest::arp(MacAddress::broadcast(), 1, kGuestMac, own, MacAddress{}, own);
+  world_.script().send(word, Offload{});
+  if (second_ != nullptr) second_->script().send(word, Offload{});
   world_.run_until(world_.now());
 }
 
@@ -182,9 +208,9 @@ void Run::guest_sends(const Event& event, const PacketSpec& line) {
   for (SentFrame& sent : suffer(frame_of(packet, macs, about), line.mishaps)) {
     if (is_super_frame) sent.offload = guest::leave_checksum(sent.bytes, setting_.guest_segment);
     if (sent.after == Duration{})
-      world_.script().send(sent.bytes, sent.offload);
+      speaker().send(sent.bytes, sent.offload);
     else
-      world_.script().send_at(world_.now() + sent.after, sent.bytes, sent.offload);
+      speaker().send_at(world_.now() + sent.after, sent.bytes, sent.offload);
   }
 }
 
@@ -235,7 +261,7 @@ void Run::expect_nothing(const Event& event) {
 
 // Takes what the guest heard since; true if a packet waits for its line.
 bool Run::look() {
-  const std::vector<HeardFrame>& heard = world_.script().heard();
+  const std::vector<HeardFrame>& heard = speaker().heard();
   for (; looked_at_ < heard.size(); ++looked_at_) {
     auto seen = see(heard[looked_at_]);
     if (const auto* unreadable = std::get_if<Unreadable>(&seen)) {
@@ -362,15 +388,21 @@ void Run::advance(Instant to) {
   retry();
 }
 
+Commanded Run::commanded() {
+  if (at_second_) return {world_, second_->nat(), second_->link(), second_->driver()};
+  return {world_, world_.nat(), world_.link(), world_.driver()};
+}
+
 void Run::direct(const Event& event, const DirectiveSpec& directive) {
   world_.run_until(world_.now());  // what is on its way at this instant has come
   const std::string wrong = directive.name == "fail"
                                 ? force_fault(world_.sockets().faults(), directive.words)
-                                : command(world_, setting_, directive);
+                                : command(commanded(), setting_, directive);
   if (!wrong.empty()) differ(event.where, wrong);
 }
 
 void Run::handle(const Event& event) {
+  turn_to(event.of_second_guest);
   const auto* packet = std::get_if<PacketSpec>(&event.what);
   if (packet != nullptr && packet->side == Side::kNat) {
     return is_nothing(*packet) ? expect_nothing(event) : expect(event, *packet);
@@ -434,11 +466,16 @@ Outcome Run::go() {
     advance(std::max(returns_at_ + setting_.tolerance, world_.now()));
     if (blocked_ != nullptr) differ(blocked_->where, "this call never returned");
   }
-  while (look() && !seen_.empty()) {
-    note(seen_.front().at, '>', text_of(conversation_.scripted(seen_.front())));
-    seen_.pop_front();
+  for (const bool second : {at_second_, !at_second_}) {
+    if (second && second_ == nullptr) continue;
+    turn_to(second);
+    while (look() && !seen_.empty()) {
+      note(seen_.front().at, '>', text_of(conversation_.scripted(seen_.front())));
+      seen_.pop_front();
+    }
   }
   outcome_.dump = world_.nat().dump(world_.now());
+  if (second_ != nullptr) outcome_.dump += "guest2\n" + second_->nat().dump(world_.now());
   return std::move(outcome_);
 }
 

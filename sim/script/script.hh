@@ -124,7 +124,8 @@ struct Mishap {
   };
   Kind kind{};
   Duration delay{};
-  uint32_t bytes = 0;  // kFragment: of payload each; kCut: left; kPad: added; kSegment: each
+  // kDuplicate: copies more. Bytes: kFragment: of payload each; kCut: left; kPad: added; kSegment: each.
+  uint32_t bytes = 0;
 };
 
 struct PacketSpec {
@@ -187,6 +188,7 @@ struct DirectiveSpec {
 struct Event {
   Where where;
   When when;
+  bool of_second_guest = false;  // guest2: the line is its, or for its NAT
   std::variant<PacketSpec, CallSpec, CommandSpec, CodeSpec, DirectiveSpec> what;
 };
 

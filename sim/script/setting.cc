@@ -97,9 +97,11 @@ HostSpec elsewhere() {
 }
 
 // A name whose answer is longer than a query without EDNS allows (RFC 1035 2.3.4).
-DnsTableEntry many_addresses() {
-  DnsTableEntry entry{"many.example", {}, {}};
-  for (uint8_t i = 1; i <= 40; ++i) entry.addresses.emplace_back(Ipv4Address{{203, 0, 113, i}});
+DnsTableEntry many_addresses(const char* name, uint32_t count) {
+  DnsTableEntry entry{name, {}, {}};
+  for (uint32_t i = 0; i < count; ++i) {
+    entry.addresses.emplace_back(Ipv4Address::from_u32(0xcb007100 + i));
+  }
   return entry;
 }
 
@@ -184,7 +186,8 @@ Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& 
   WorldConfig& world = setting.world;
   world.net = standard_net();
   world.net.hosts = {server_host(), elsewhere()};
-  world.net.dns_table.push_back(many_addresses());
+  world.net.dns_table.push_back(many_addresses("many.example", 40));
+  world.net.dns_table.push_back(many_addresses("huge.example", 300));
   small_tables(world.nat.limits);
   uint32_t mtu = kPacketdrillMtu;
   for (const OptionLine& option : script.options) {
