@@ -11,7 +11,8 @@
 namespace dashi {
 namespace {
 
-// What the command wrote last may still be on its way through its own kernel when it ends.
+// What the command wrote last may still be on its way through its own kernel when it ends. Counts from the
+// last byte a host took; while we hold bytes for one, the linger does.
 constexpr Duration kLastCall = 2s;
 
 // The same methods on either link, without a common base.
@@ -74,6 +75,7 @@ int Driver::run() {
     wait();
     turn();
   }
+  parts_.nat.abort_unfinished(clock_now());
   return status_;
 }
 
@@ -116,9 +118,24 @@ void Driver::turn() {
     echo_denied_said_ = true;
     log_warning("ping is refused by the host: its net.ipv4.ping_group_range leaves this user out");
   }
-  if (!last_call_) return;
-  const bool done = link_quiet_ && parts_.nat.flow_counts().tcp == 0;
-  if (done || now >= *last_call_) stopping_ = true;
+  if (last_call_) judge_last_call(now);
+}
+
+void Driver::judge_last_call(Instant now) {
+  const FlowCounts flows = parts_.nat.flow_counts();
+  if (link_quiet_ && flows.tcp == 0) {
+    stopping_ = true;
+    return;
+  }
+  const uint64_t bytes_up = parts_.nat.counters().values[static_cast<size_t>(Counter::kTcpBytesUp)];
+  if (bytes_up != bytes_up_) {
+    bytes_up_ = bytes_up;
+    last_progress_ = now;
+  }
+  last_call_ = last_progress_ + (flows.tcp_held_bytes != 0 ? parts_.linger : kLastCall);
+  if (now < *last_call_) return;
+  if (flows.tcp_held_bytes != 0) log_warning("a server did not take all that the command sent");
+  stopping_ = true;
 }
 
 void Driver::handle_link(Instant now) {
@@ -193,7 +210,7 @@ void Driver::handle_signals() {
     const int number = static_cast<int>(info.ssi_signo);
     if (number == SIGUSR1) {
       say_status(clock_now());
-    } else if (parts_.command == nullptr) {
+    } else if (parts_.command == nullptr || last_call_) {
       stopping_ = true;
     } else if (number != SIGINT && number != SIGQUIT) {
       // The terminal sends these to the command as well: it decides.
@@ -205,7 +222,8 @@ void Driver::handle_signals() {
 void Driver::handle_command_end() {
   status_ = parts_.command->wait();
   polled_[kCommand] = {-1, POLLIN, 0};
-  last_call_ = clock_now() + kLastCall;
+  last_progress_ = clock_now();
+  last_call_ = last_progress_ + kLastCall;
   // What it sent while this turn ran is still to be read: one more, without waiting.
   link_quiet_ = false;
   link_room_ = true;
@@ -218,6 +236,7 @@ void Driver::say_status(Instant now) const {
     out += "  " + std::string(name) + " " + std::to_string(value) + "\n";
   };
   line("tcp", flows.tcp);
+  line("tcp-held-bytes", flows.tcp_held_bytes);
   line("tcp-time-wait", flows.tcp_time_wait);
   line("udp", flows.udp);
   line("echo", flows.echo);

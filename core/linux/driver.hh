@@ -39,6 +39,7 @@ class Driver {
     const std::string* resolv_conf = nullptr;  // path to follow; null under --dns
     std::vector<Endpoint> resolvers = {};      // what resolv.conf named at the start
     int signals = -1;                          // from open_signals
+    Duration linger = {};                      // TcpConfig's
   };
 
   explicit Driver(const Parts& parts);
@@ -64,6 +65,7 @@ class Driver {
   void handle_host(Instant now);  // signals, resolv.conf, routes, what we end with
   void handle_signals();
   void handle_command_end();
+  void judge_last_call(Instant now);
   bool ready(Input input) const { return polled_[input].revents != 0; }
   void say_status(Instant now) const;
 
@@ -80,6 +82,8 @@ class Driver {
   bool link_quiet_ = false;  // the guest sent nothing this turn
   bool echo_denied_said_ = false;
   std::optional<Instant> last_call_;  // the command ended: until then its connections may finish
+  Instant last_progress_;             // since then no host took a byte
+  uint64_t bytes_up_ = 0;             // at last_progress_
 };
 
 }  // namespace dashi

@@ -192,6 +192,7 @@ Result<int, SystemError> drive(const Settings& settings) {
   parts.resolv_conf = settings.resolvers.empty() ? &kResolvConf : nullptr;
   parts.resolvers = config.dns.resolvers;
   parts.signals = signals.get();
+  parts.linger = config.tcp.linger;
   Driver driver(parts);
   if (!drop_privileges()) return last_error("cannot give up privileges");
   const int failed = announce(settings, config, guest.value());

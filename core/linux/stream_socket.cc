@@ -45,6 +45,13 @@ size_t total_bytes(std::span<const Span> spans) {
   return total;
 }
 
+// What closing does: hand on what is unsent and send a FIN, or a RST. A RST is what every stream begins with,
+// so that however this process ends, no peer takes a part for the whole.
+void set_abort_on_close(int fd, bool on) {
+  const linger value{on ? 1 : 0, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, sizeof value);
+}
+
 int take_so_error(int fd) {
   int error = 0;
   socklen_t size = sizeof error;
@@ -61,6 +68,7 @@ void LinuxStream::set_options(int fd) {
   // The guest's own Nagle already decided.
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kNotSentBytes, sizeof kNotSentBytes);
+  set_abort_on_close(fd, true);
 }
 
 LinuxStream::LinuxStream(SocketTable& table, Fd fd, Family family, FlowId id, Peek peek,
@@ -78,7 +86,10 @@ LinuxStream::LinuxStream(SocketTable& table, Fd fd, Family family, FlowId id, Pe
   slot_ = table_.add(fd_.get(), this, kWatched);
 }
 
-LinuxStream::~LinuxStream() { table_.remove(slot_); }
+LinuxStream::~LinuxStream() {
+  if (fd_ && !write_shut_) set_abort_on_close(fd_.get(), false);
+  table_.remove(slot_);
+}
 
 void LinuxStream::latch(SocketError error) {
   if (!error_) error_ = error;
@@ -264,13 +275,14 @@ Result<size_t, SocketError> LinuxStream::write(std::span<const Bytes> from) {
 void LinuxStream::shutdown_write() {
   if (write_shut_) return;
   write_shut_ = true;
-  if (fd_) ::shutdown(fd_.get(), SHUT_WR);
+  if (!fd_) return;
+  set_abort_on_close(fd_.get(), false);
+  ::shutdown(fd_.get(), SHUT_WR);
 }
 
 void LinuxStream::abort() {
   if (!fd_) return;
-  const linger now{1, 0};
-  ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  set_abort_on_close(fd_.get(), true);
   table_.remove(slot_);
   slot_ = SocketTable::kNone;
   fd_.reset();

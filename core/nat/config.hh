@@ -46,6 +46,7 @@ struct FlowCounts {
   uint32_t udp = 0;
   uint32_t echo = 0;
   uint32_t dns = 0;
+  size_t tcp_held_bytes = 0;  // of memory, for what hosts have yet to take
 };
 
 }  // namespace dashi

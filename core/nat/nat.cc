@@ -149,11 +149,16 @@ void Nat::restart_link(Instant now) {
   rooms_->udp.restart_link(now);
 }
 
+void Nat::abort_unfinished(Instant now) {
+  observe(*rooms_, now);
+  rooms_->tcp.abort_unfinished();
+}
+
 const Counters& Nat::counters() const { return rooms_->counters; }
 
 FlowCounts Nat::flow_counts() const {
-  return {rooms_->tcp.size(), rooms_->tcp.time_wait_size(), rooms_->udp.size(), rooms_->echo.size(),
-          rooms_->dns.size()};
+  return {rooms_->tcp.size(),  rooms_->tcp.time_wait_size(), rooms_->udp.size(),
+          rooms_->echo.size(), rooms_->dns.size(),           rooms_->tcp.held_bytes()};
 }
 
 std::optional<GuestTcpInfo> Nat::tcp_info(const Endpoint& guest, const Endpoint& remote) const {

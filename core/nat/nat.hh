@@ -58,6 +58,10 @@ class Nat {
   // The guest went away and another may come: learned addresses and all flows are forgotten, host
   // connections are aborted; forwards, resolvers and records stay.
   void restart_link(Instant now);
+  // The driver ends: host connections that were not passed the whole of what their guest sent, its FIN
+  // included, are aborted, so that no server takes a part for the whole. The others close as the Nat
+  // goes.
+  void abort_unfinished(Instant now);
 
   // --- Getters ---
   const Counters& counters() const;

@@ -166,6 +166,16 @@ void TcpProxy::answer_failure(Instant now, const FlowKey& key, SeqNum syn, const
   }
 }
 
+void TcpProxy::abort_unfinished() {
+  const SlotMap<Connection>& connections = room_.connections;
+  for (uint32_t slot = connections.next(0); slot != SlotBitmap::kNone;
+       slot = connections.next(slot + 1)) {
+    if (connections[slot].up.state == UplinkState::kClosed) continue;
+    if (connections[slot].socket != nullptr) connections[slot].socket->abort();
+    remove(slot);
+  }
+}
+
 void TcpProxy::restart_link(Instant now) {
   (void)now;
   SlotMap<Connection>& connections = room_.connections;

@@ -62,8 +62,10 @@ class TcpProxy {
                                             const std::optional<IpAddress>& guest, Port guest_port);
   Result<Done, SocketError> remove_forward(const Endpoint& host);  // its connections live on
   void restart_link(Instant now);
+  void abort_unfinished();
 
   uint32_t size() const { return room_.connections.size(); }
+  size_t held_bytes() const { return size_t{room_.pool.taken()} * BlockPool::kBlockBytes; }
   uint32_t time_wait_size() const { return time_wait_.size(); }
   void dump(std::string& out, Instant now) const;
   // Of the connection between these ends, if there is one.

@@ -95,6 +95,35 @@ BOOST_AUTO_TEST_CASE(goes_on_after_save_and_restore) {
   bench.expect(kTcpRst | kTcpAck);
 }
 
+BOOST_AUTO_TEST_CASE(aborts_what_is_unfinished_when_the_driver_ends) {
+  TcpBench bench(quiet_config());
+  StreamState& open = bench.establish();
+  bench.data(0, 0, "a part");
+  bench.link.frames.clear();
+  bench.guest_port = 44446;
+  StreamState& held = bench.establish();
+  held.write_room = 4;
+  bench.fin(0, 0, "all of it");  // the guest is done; the host took four bytes
+  bench.link.frames.clear();
+  bench.guest_port = 44447;
+  StreamState& complete = bench.establish();
+  bench.fin(0, 0, "all of it");
+  bench.guest_port = 44448;
+  bench.syn();
+  StreamState& connecting = bench.sockets.streams.back();
+  BOOST_TEST(bench.nat().flow_counts().tcp_held_bytes != 0u);
+
+  bench.nat().abort_unfinished(bench.now);
+  BOOST_TEST(open.aborted);
+  BOOST_TEST(held.aborted);
+  BOOST_TEST(!held.fin_written);
+  BOOST_TEST(connecting.aborted);
+  BOOST_TEST(complete.fin_written);
+  BOOST_TEST(!complete.aborted);
+  BOOST_TEST(bench.nat().flow_counts().tcp == 1u);
+  BOOST_TEST(bench.nat().flow_counts().tcp_held_bytes == 0u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace dashi::test
