@@ -9,14 +9,13 @@
 
 namespace dashi {
 
-LinuxListener::LinuxListener(SocketTable& table, Fd fd, Family family, FlowId id,
-                             LinuxStream::Peek peek)
+LinuxListener::LinuxListener(SocketTable& table, Fd fd, Family family, FlowId id, RingBudget* rings)
     : table_(table),
       fd_(std::move(fd)),
       id_(id),
       slot_(table.add(fd_.get(), this, EPOLLIN)),
       family_(family),
-      peek_(peek) {}
+      rings_(rings) {}
 
 LinuxListener::~LinuxListener() { table_.remove(slot_); }
 
@@ -38,7 +37,7 @@ Result<Accepted, SocketError> LinuxListener::accept(FlowId id) {
   Accepted out;
   out.remote = from_sockaddr(remote.storage);
   out.local = local_endpoint(fd.get());
-  auto stream = std::make_unique<LinuxStream>(table_, std::move(fd), family_, id, peek_,
+  auto stream = std::make_unique<LinuxStream>(table_, std::move(fd), family_, id, rings_,
                                               LinuxStream::Start::kConnected);
   if (!stream->watched()) {
     stream->abort();

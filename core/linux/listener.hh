@@ -11,7 +11,7 @@ namespace dashi {
 
 class LinuxListener final : public Listener {
  public:
-  LinuxListener(SocketTable& table, Fd fd, Family family, FlowId id, LinuxStream::Peek peek);
+  LinuxListener(SocketTable& table, Fd fd, Family family, FlowId id, RingBudget* rings);
   ~LinuxListener() override;
   LinuxListener(const LinuxListener&) = delete;
   LinuxListener& operator=(const LinuxListener&) = delete;
@@ -28,7 +28,7 @@ class LinuxListener final : public Listener {
   FlowId id_;
   uint32_t slot_;
   Family family_;
-  LinuxStream::Peek peek_;  // for the streams it makes
+  RingBudget* rings_;  // for the streams it makes
 };
 
 }  // namespace dashi

@@ -6,21 +6,29 @@
 
 namespace dashi {
 
-void PeekRing::grow() {
-  const size_t capacity = capacity_ == 0 ? size_t{16} << 10 : capacity_ * 2;
+bool PeekRing::grow() {
+  // What is added to the first step is what is there: it doubles.
+  if (capacity_ == kMaxBytes || (capacity_ != 0 && !budget_.take(capacity_))) return false;
+  const size_t capacity = capacity_ == 0 ? kMinBytes : capacity_ * 2;
   auto bytes = std::make_unique_for_overwrite<uint8_t[]>(capacity);
   const MutableBytes all(bytes.get(), size_);
   peek(0, std::span(&all, 1));
   bytes_ = std::move(bytes);
   capacity_ = capacity;
   head_ = 0;
+  return true;
+}
+
+void PeekRing::release() {
+  if (capacity_ == 0) return;
+  budget_.give_back(capacity_ - kMinBytes);
+  bytes_.reset();
+  capacity_ = 0;
+  head_ = 0;
 }
 
 size_t PeekRing::free_space(iovec (&out)[2]) {
-  if (size_ == capacity_) {
-    if (capacity_ == kMaxBytes) return 0;
-    grow();
-  }
+  if (size_ == capacity_ && !grow()) return 0;
   const size_t tail = (head_ + size_) & (capacity_ - 1);
   const size_t room = capacity_ - size_;
   const size_t first = std::min(room, capacity_ - tail);
@@ -53,7 +61,8 @@ size_t PeekRing::peek(size_t offset, std::span<const MutableBytes> into) const {
 void PeekRing::drop(size_t n) {
   DASHI_CHECK(n <= size_);
   size_ -= n;
-  head_ = size_ == 0 ? 0 : (head_ + n) & (capacity_ - 1);
+  if (size_ == 0) return release();
+  head_ = (head_ + n) & (capacity_ - 1);
 }
 
 }  // namespace dashi

@@ -52,6 +52,7 @@ std::unique_ptr<LinuxSockets> LinuxSockets::create(const Options& options) {
 
 LinuxSockets::LinuxSockets(Fd epoll, const Options& options)
     : table_(std::move(epoll)),
+      rings_(options.ring_bytes_total),
       echo_id_base_(options.echo_id_base),
       peek_off_v4_(!options.force_ring && probe_peek_off(Family::kIpv4)),
       peek_off_v6_(!options.force_ring && probe_peek_off(Family::kIpv6)) {}
@@ -60,8 +61,8 @@ bool LinuxSockets::peeks_at_offset(Family family) const {
   return family == Family::kIpv4 ? peek_off_v4_ : peek_off_v6_;
 }
 
-LinuxStream::Peek LinuxSockets::peek_for(Family family) const {
-  return peeks_at_offset(family) ? LinuxStream::Peek::kOffset : LinuxStream::Peek::kRing;
+RingBudget* LinuxSockets::rings_for(Family family) {
+  return peeks_at_offset(family) ? nullptr : &rings_;
 }
 
 Result<std::unique_ptr<StreamSocket>, SocketError> LinuxSockets::connect(
@@ -84,7 +85,7 @@ Result<std::unique_ptr<StreamSocket>, SocketError> LinuxSockets::connect(
     // EAGAIN: no local port is left (connect(2)).
     return errno == EAGAIN ? SocketError::kAddressNotAvailable : error_from_errno(errno);
   }
-  auto stream = std::make_unique<LinuxStream>(table_, std::move(fd), family, id, peek_for(family),
+  auto stream = std::make_unique<LinuxStream>(table_, std::move(fd), family, id, rings_for(family),
                                               LinuxStream::Start::kConnecting);
   if (!stream->watched()) return SocketError::kNoBuffers;
   return std::unique_ptr<StreamSocket>(std::move(stream));
@@ -102,7 +103,7 @@ Result<std::unique_ptr<Listener>, SocketError> LinuxSockets::listen(const Endpoi
     return error_from_errno(errno);
   }
   auto listener =
-      std::make_unique<LinuxListener>(table_, std::move(fd), family, id, peek_for(family));
+      std::make_unique<LinuxListener>(table_, std::move(fd), family, id, rings_for(family));
   if (!listener->watched()) return SocketError::kNoBuffers;
   return std::unique_ptr<Listener>(std::move(listener));
 }

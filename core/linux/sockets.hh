@@ -18,6 +18,8 @@ class LinuxSockets final : public Sockets {
   struct Options {
     bool force_ring = false;    // for tests: as on a kernel without SO_PEEK_OFF for TCP
     uint16_t echo_id_base = 0;  // random: spreads the identifiers of raw echo sockets
+    // For all connections together where the kernel cannot peek; each has PeekRing::kMinBytes beside it.
+    size_t ring_bytes_total = size_t{32} << 20;
   };
 
   // Null if the kernel gives no epoll descriptor.
@@ -51,10 +53,11 @@ class LinuxSockets final : public Sockets {
 
  private:
   LinuxSockets(Fd epoll, const Options& options);
-  LinuxStream::Peek peek_for(Family family) const;
+  RingBudget* rings_for(Family family);
 
   SocketTable table_;
   DatagramScratch scratch_;
+  RingBudget rings_;
   uint16_t echo_id_base_;
   bool peek_off_v4_;  // SO_PEEK_OFF works for TCP over IPv4
   bool peek_off_v6_;

@@ -71,15 +71,15 @@ void LinuxStream::set_options(int fd) {
   set_abort_on_close(fd, true);
 }
 
-LinuxStream::LinuxStream(SocketTable& table, Fd fd, Family family, FlowId id, Peek peek,
+LinuxStream::LinuxStream(SocketTable& table, Fd fd, Family family, FlowId id, RingBudget* rings,
                          Start start)
     : table_(table),
       fd_(std::move(fd)),
       id_(id),
       family_(family),
-      peek_mode_(peek),
+      rings_(rings),
       connecting_(start == Start::kConnecting) {
-  if (peek_mode_ == Peek::kOffset) {
+  if (rings_ == nullptr) {
     const int zero = 0;
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof zero);
   }
@@ -141,7 +141,7 @@ Result<Peeked, SocketError> LinuxStream::peek(size_t offset, std::span<const Mut
   if (connecting_) return SocketError::kWouldBlock;
   const bool beyond = (drained_ || eof_) && offset >= known_end_;
   size_t bytes = 0;
-  if (peek_mode_ == Peek::kRing) {
+  if (rings_ != nullptr) {
     if (!beyond) fill_ring(offset + total_bytes(into));
     if (!error_ && ring_) bytes = ring_->peek(offset, into);
   } else if (!beyond) {
@@ -186,9 +186,9 @@ size_t LinuxStream::peek_kernel(size_t offset, std::span<const MutableBytes> int
   return got;
 }
 
-// Reads until the ring holds `want` bytes, or the kernel has no more, or the ring is full.
+// Reads until the ring holds `want` bytes, or the kernel has no more, or the ring may not grow.
 void LinuxStream::fill_ring(size_t want) {
-  if (!ring_) ring_ = std::make_unique<PeekRing>();
+  if (!ring_) ring_ = std::make_unique<PeekRing>(*rings_);
   while (ring_->size() < want && !eof_) {
     iovec pieces[2];
     msghdr message{};
@@ -215,7 +215,7 @@ void LinuxStream::fill_ring(size_t want) {
 void LinuxStream::consume(size_t n) {
   if (error_ || !fd_) return;
   known_end_ = known_end_ > n ? known_end_ - n : 0;
-  if (peek_mode_ == Peek::kRing) {
+  if (rings_ != nullptr) {
     DASHI_CHECK(ring_ && n <= ring_->size());
     ring_->drop(n);
     if (starved_ && n != 0) {

@@ -16,13 +16,13 @@ namespace dashi {
 
 class LinuxStream final : public StreamSocket {
  public:
-  enum class Peek : uint8_t { kOffset, kRing };
   enum class Start : uint8_t { kConnecting, kConnected };
 
   // The options every stream has; call before connect.
   static void set_options(int fd);
 
-  LinuxStream(SocketTable& table, Fd fd, Family family, FlowId id, Peek peek, Start start);
+  // `rings` is null where the kernel can peek at an offset.
+  LinuxStream(SocketTable& table, Fd fd, Family family, FlowId id, RingBudget* rings, Start start);
   ~LinuxStream() override;
   LinuxStream(const LinuxStream&) = delete;
   LinuxStream& operator=(const LinuxStream&) = delete;
@@ -50,17 +50,17 @@ class LinuxStream final : public StreamSocket {
   FlowId id_;
   uint32_t slot_ = SocketTable::kNone;
   Family family_;
-  Peek peek_mode_;
+  RingBudget* rings_;  // null: the kernel peeks
   bool connecting_;
   bool write_blocked_ = false;  // a write fell short: the next EPOLLOUT is an edge the core awaits
   bool write_shut_ = false;
   bool drained_ = false;  // the kernel had nothing from known_end_ on, and no edge came since
   bool eof_ = false;      // the peer's FIN follows known_end_
-  bool starved_ = false;  // ring only: peek was refused because the ring is full
+  bool starved_ = false;  // ring only: peek was refused because the ring had no room
   size_t known_end_ = 0;  // offset, as peek counts; good while drained_ or eof_
   size_t peek_off_ = 0;   // kernel's SO_PEEK_OFF
   std::optional<SocketError> error_;  // the first terminal one
-  std::unique_ptr<PeekRing> ring_;    // set iff peek_mode_ is kRing and bytes came
+  std::unique_ptr<PeekRing> ring_;    // set iff rings_ is and bytes were looked for
 };
 
 }  // namespace dashi

@@ -184,7 +184,8 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE(peek_ring)
 
 BOOST_AUTO_TEST_CASE(bytes_come_out_as_they_went_in_across_the_end_and_growth) {
-  PeekRing ring;
+  RingBudget budget(PeekRing::kMaxBytes);
+  PeekRing ring(budget);
   uint8_t next_in = 0;
   uint8_t next_out = 0;
   size_t round = 0;
@@ -207,16 +208,42 @@ BOOST_AUTO_TEST_CASE(bytes_come_out_as_they_went_in_across_the_end_and_growth) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(it_grows_to_its_bound_and_no_further) {
-  PeekRing ring;
+void fill_up(PeekRing& ring) {
   iovec pieces[2];
   while (const size_t n = ring.free_space(pieces)) {
     for (size_t i = 0; i < n; ++i) ring.fill(pieces[i].iov_len);
   }
+}
+
+BOOST_AUTO_TEST_CASE(it_grows_to_its_bound_and_no_further) {
+  RingBudget budget(2 * PeekRing::kMaxBytes);
+  PeekRing ring(budget);
+  fill_up(ring);
   BOOST_TEST(ring.size() == PeekRing::kMaxBytes);
-  BOOST_TEST(ring.full());
   ring.drop(1);
+  iovec pieces[2];
   BOOST_TEST(ring.free_space(pieces) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(all_rings_together_keep_to_their_budget_and_each_has_its_least) {
+  constexpr size_t kBudget = size_t{128} << 10;
+  RingBudget budget(kBudget);
+  PeekRing second(budget);
+  {
+    PeekRing first(budget);
+    fill_up(first);
+    fill_up(second);
+    BOOST_TEST(first.size() == size_t{128} << 10);
+    BOOST_TEST(second.size() == 2 * PeekRing::kMinBytes);
+    // What is empty has no memory: another may grow.
+    first.drop(first.size());
+    fill_up(second);
+    BOOST_TEST(second.size() == size_t{128} << 10);
+    fill_up(first);
+    BOOST_TEST(first.size() == 2 * PeekRing::kMinBytes);
+  }
+  second.drop(second.size());
+  BOOST_TEST(budget.left() == kBudget);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
