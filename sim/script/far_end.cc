@@ -69,6 +69,24 @@ bool holds_word(const Value& value, const char* word) {
                      [word](const Value& item) { return holds_word(item, word); });
 }
 
+std::string difference_of(const CallSpec& call, const CallResult& result) {
+  std::string got = std::to_string(result.value);
+  if (!result.error.empty()) got += " " + result.error;
+  const Value& expected = call.result;
+  const bool value = expected.kind != Value::Kind::kNumber || expected.number == result.value;
+  const bool error = call.error.empty() || call.error == result.error ||
+                     (call.error == "EWOULDBLOCK" && result.error == "EAGAIN");
+  if (!value || !error) return call.name + " returned " + got;
+  return result.mismatch.empty() ? "" : call.name + ": " + result.mismatch;
+}
+
+bool takes_more(const CallSpec& call, const CallResult& result) {
+  const bool writes = call.name == "write" || call.name == "send" || call.name == "sendto" ||
+                      call.name == "sendmsg" || call.name == "writev";
+  return writes && call.result.kind == Value::Kind::kNumber && result.value > call.result.number &&
+         (call.result.number >= 0 || call.error == "EAGAIN");
+}
+
 const FarEnd::Served FarEnd::kServed[] = {
     {"socket", &FarEnd::socket, 3},
     {"bind", &FarEnd::bind, 3},

@@ -114,6 +114,10 @@ class FarEnd {
   std::function<bool()> established_;  // empty: whatever the far end's own connection is
 };
 
+// How a call's result is not what the script says; empty: it is.
+std::string difference_of(const CallSpec& call, const CallResult& result);
+// A write that took more bytes than it was to take.
+bool takes_more(const CallSpec& call, const CallResult& result);
 // Of a value: A|B holds "A". A number or word alone holds itself.
 bool holds_word(const Value& value, const char* word);
 // Of {name=value, ...}; null if it has no such member.

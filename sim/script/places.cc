@@ -73,4 +73,9 @@ void name_places(MessageSpec& message, const Setting& setting) {
   }
 }
 
+Endpoint forwarded_port(const Setting& setting) {
+  if (!setting.world.forwards.empty()) return setting.world.forwards[0].host;
+  return {place_of(*named_place("host"), setting), Port{8080}};
+}
+
 }  // namespace dashi::script

@@ -20,4 +20,7 @@ IpAddress place_of(const IpAddress& address, const Setting& setting);
 // The names among a message's addresses.
 void name_places(MessageSpec& message, const Setting& setting);
 
+// Where a connect() of the far end goes: the first forwarded port, or one that will be.
+Endpoint forwarded_port(const Setting& setting);
+
 }  // namespace dashi::script

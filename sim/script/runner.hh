@@ -27,6 +27,8 @@ struct Outcome {
   std::string reason;      // one line; kDiffers: what was expected, and what came
   std::string transcript;  // every packet of the run, in script notation
   std::string dump;        // the Nat's flows at the end
+  // kDiffers: the rules that allow all that differs; empty: none does, and something is wrong.
+  std::string allowed_by;
 };
 
 Outcome run(const Script& script, const RunOptions& options);

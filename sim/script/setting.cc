@@ -144,6 +144,7 @@ void apply_shell(const Script& script, const ReadBeside& beside, Setting& settin
   if (const auto window = number(shell.initial_window); window && *window != 0 && *window < 1000) {
     world.nat.tcp.initial_window_segments = static_cast<uint32_t>(*window);
   }
+  if (setting.packetdrill) world.net.send_buffer = size_t{4} << 20;  // tcp_wmem's usual maximum
   if (!setting.packetdrill || !shell.segments_offloaded) return;
   world.link.limits.gso_bytes_max = 65535;  // as a TUN device takes them
   world.link.limits.checksum_offload = true;

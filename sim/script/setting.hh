@@ -2,6 +2,8 @@
 // which are read, never run.
 #pragma once
 
+#include <algorithm>
+
 #include "sim/script/runner.hh"
 
 namespace dashi::script {
@@ -19,6 +21,12 @@ struct Setting {
   Endpoint server;                       // where the far end listens
   Endpoint guest_service;                // what a connect() of the far end leads to, on the guest
   static constexpr uint32_t kServerHost = 1;
+
+  // How far from its time an event may be that is due so long after the one before.
+  Duration slack(Duration since_last) const {
+    const int64_t part = std::max<int64_t>(0, since_last.count()) / 1000 * tolerance_per_mille;
+    return std::max(tolerance, Duration(part));
+  }
 };
 
 // An error: an option that does not exist, or a value it cannot have.

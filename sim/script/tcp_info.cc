@@ -46,6 +46,13 @@ constexpr std::array<Constant, 24> kConstants{{{"TCP_ESTABLISHED", 1},
                                                {"TCP_INFINITE_SSTHRESH", 0x7fffffff},
                                                {"TCP_NEW_SYN_RECV", 12}}};
 
+std::optional<int64_t> tcp_constant(const std::string& name) {
+  for (const Constant& constant : kConstants) {
+    if (name == constant.name) return constant.value;
+  }
+  return std::nullopt;
+}
+
 const char* constant_of(TcpState state) {
   switch (state) {
     case TcpState::kSynSent:
@@ -122,18 +129,12 @@ const std::array<Field, 21> kFields{
 
 }  // namespace
 
-std::optional<int64_t> tcp_info_value(const std::string& name, const GuestTcpInfo& info) {
+std::optional<int64_t> tcp_info_value(const std::string& name,
+                                      const std::optional<GuestTcpInfo>& info) {
   for (const Field& field : kFields) {
-    if (name == field.name) return field.value(info);
+    if (info && name == field.name) return field.value(*info);
   }
-  return std::nullopt;
-}
-
-std::optional<int64_t> tcp_constant(const std::string& name) {
-  for (const Constant& constant : kConstants) {
-    if (name == constant.name) return constant.value;
-  }
-  return std::nullopt;
+  return tcp_constant(name);
 }
 
 }  // namespace dashi::script

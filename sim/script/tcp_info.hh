@@ -11,9 +11,9 @@
 
 namespace dashi::script {
 
-// Nothing: the NAT has no such value.
-std::optional<int64_t> tcp_info_value(const std::string& name, const GuestTcpInfo& info);
-// TCP_ESTABLISHED, TCP_CA_Open, ...
-std::optional<int64_t> tcp_constant(const std::string& name);
+// A name's value, or a constant's: TCP_ESTABLISHED, TCP_CA_Open, ... Nothing: the NAT has no such value,
+// or there is no connection.
+std::optional<int64_t> tcp_info_value(const std::string& name,
+                                      const std::optional<GuestTcpInfo>& info);
 
 }  // namespace dashi::script

@@ -150,4 +150,52 @@ BOOST_AUTO_TEST_CASE(what_a_nat_cannot_be_asked_is_a_skip_with_its_line) {
                  "the option TCP_MAXSEG cannot be asked for");
 }
 
+void expect_allowed(const std::string& text, uint32_t line, const std::string& by) {
+  const Outcome outcome = outcome_of(text, true);
+  BOOST_TEST((outcome.kind == Kind::kDiffers));
+  BOOST_TEST(outcome.where.line == line);
+  BOOST_TEST(outcome.allowed_by == by, outcome.reason << "; " << outcome.allowed_by);
+  BOOST_TEST((outcome_of(text, false).allowed_by.empty()));
+}
+
+BOOST_AUTO_TEST_CASE(what_an_rfc_allows_is_told_with_it_and_the_script_goes_on) {
+  expect_allowed(kOpen +
+                     "+0 < P. 1:501(500) ack 1 win 50000\n+0 > . 1:1(0) ack 501\n"
+                     "+0 write(4, ..., 5) = 5\n+0 > P. 1:6(5) ack 501\n",
+                 9, "RFC 9293 3.8.6.3: an ACK may come at once, or wait for 500 ms");
+  expect_allowed(kOpen + "+0 write(4, ..., 5) = 5\n+0 > . 1:6(5) ack 1 win 7\n", 9,
+                 "RFC 9293 3.8.6: its window is the receiver's to choose; "
+                 "RFC 9293 3.9.1.2: a sender may push more than the last byte");
+  expect_allowed(kListen +
+                     "+0 < SEW 0:0(0) win 65535 <mss 1000,nop,wscale 7>\n"
+                     "+0 > SE. 0:0(0) ack 1 <nop,wscale 8,mss 1460>\n",
+                 5,
+                 "RFC 3168 6.1.1: ECN is used only where both ends offer it; "
+                 "RFC 7323 2.3: its scale is the receiver's to choose");
+  expect_allowed(kListen + kSyn +
+                     "+.1 < . 1:1(0) ack 1 win 0\n+0 accept(3, ..., ...) = 4\n"
+                     "+0 write(4, ..., 5) = 5\n+.3 > . 0:0(0) ack 1\n",
+                 9, "RFC 9293 3.8.6.1: a window probe carries a byte");
+}
+
+BOOST_AUTO_TEST_CASE(a_super_frame_meets_the_lines_it_is_made_of) {
+  expect_pass(kOpen +
+              "+0 write(4, ..., 5000) = 5000\n+0 > P. 1:2001(2000) ack 1\n"
+              "+0 > . 2001:3001(1000) ack 1\n+0 > P. 3001:5001(2000) ack 1\n");
+  expect_allowed(kOpen +
+                     "+0 write(4, ..., 3000) = 3000\n+0 > P. 1:801(800) ack 1\n"
+                     "+0 > P. 801:3001(2200) ack 1\n",
+                 9, "RFC 9293 3.7: a sender cuts its stream into segments as it likes");
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_allowed_that_no_rfc_leaves_open) {
+  for (const char* line : {"+0 > P. 1:7(6) ack 1\n", "+0 > P. 1:6(5) ack 2\n",
+                           "+0 > FP. 1:6(5) ack 1\n", "+0 > P. 1:6(5) ack 1 <nop,nop,sack 1:2>\n",
+                           "+.1 > P. 1:6(5) ack 1\n", "+0 > . 1:1(0) ack 2\n", "+0 > R 1:1(0)\n"}) {
+    const Outcome outcome = outcome_of(kOpen + "+0 write(4, ..., 5) = 5\n" + line, true);
+    BOOST_TEST((outcome.kind == Kind::kDiffers), line);
+    BOOST_TEST(outcome.allowed_by.empty(), line << outcome.allowed_by);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
