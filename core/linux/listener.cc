@@ -33,7 +33,6 @@ Result<Accepted, SocketError> LinuxListener::accept(FlowId id) {
   } while (!fd && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO));
   if (!fd) return error_from_errno(errno);
 
-  LinuxStream::set_options(fd.get());
   Accepted out;
   out.remote = from_sockaddr(remote.storage);
   out.local = local_endpoint(fd.get());

@@ -168,8 +168,11 @@ Result<int, SystemError> drive(const Settings& settings) {
   OsEntropy entropy;
   TailTrace trace;
   const bool force_ring = std::getenv("DASHI_TEST_PEEK_RING") != nullptr;
+  const TcpConfig& tcp = config.tcp;
   const auto sockets = LinuxSockets::create(
-      {.force_ring = force_ring, .echo_id_base = static_cast<uint16_t>(entropy.next_u64())});
+      {.force_ring = force_ring,
+       .echo_id_base = static_cast<uint16_t>(entropy.next_u64()),
+       .keep_alive = {tcp.keep_alive_idle, tcp.keep_alive_interval, tcp.keep_alive_probes}});
   if (!sockets || !signals) return last_error("cannot make the event loop");
   auto recording = start_recording(settings.pcap, {guest->link(), *sockets, entropy, trace});
   if (!recording.ok()) return recording.error();
@@ -192,7 +195,7 @@ Result<int, SystemError> drive(const Settings& settings) {
   parts.resolv_conf = settings.resolvers.empty() ? &kResolvConf : nullptr;
   parts.resolvers = config.dns.resolvers;
   parts.signals = signals.get();
-  parts.linger = config.tcp.linger;
+  parts.linger = tcp.linger;
   Driver driver(parts);
   if (!drop_privileges()) return last_error("cannot give up privileges");
   const int failed = announce(settings, config, guest.value());

@@ -54,6 +54,7 @@ LinuxSockets::LinuxSockets(Fd epoll, const Options& options)
     : table_(std::move(epoll)),
       rings_(options.ring_bytes_total),
       echo_id_base_(options.echo_id_base),
+      keep_alive_(options.keep_alive),
       peek_off_v4_(!options.force_ring && probe_peek_off(Family::kIpv4)),
       peek_off_v6_(!options.force_ring && probe_peek_off(Family::kIpv6)) {}
 
@@ -70,7 +71,7 @@ Result<std::unique_ptr<StreamSocket>, SocketError> LinuxSockets::connect(
   const Family family = remote.address.family();
   Fd fd = open_socket(family, SOCK_STREAM);
   if (!fd) return error_from_errno(errno);
-  LinuxStream::set_options(fd.get());
+  LinuxStream::set_options(fd.get(), keep_alive_);
   set_error_queue(fd.get(), family, true);
   set_ttl_and_tos(fd.get(), family, options);
   if (!options.source.is_unspecified()) {
@@ -98,6 +99,7 @@ Result<std::unique_ptr<Listener>, SocketError> LinuxSockets::listen(const Endpoi
   if (!fd) return error_from_errno(errno);
   const int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  LinuxStream::set_options(fd.get(), keep_alive_);
   const SockAddr address = to_sockaddr(local);
   if (::bind(fd.get(), address.get(), address.size) != 0 || ::listen(fd.get(), kBacklog) != 0) {
     return error_from_errno(errno);

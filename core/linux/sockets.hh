@@ -20,6 +20,7 @@ class LinuxSockets final : public Sockets {
     uint16_t echo_id_base = 0;  // random: spreads the identifiers of raw echo sockets
     // For all connections together where the kernel cannot peek; each has PeekRing::kMinBytes beside it.
     size_t ring_bytes_total = size_t{32} << 20;
+    KeepAlive keep_alive = {};
   };
 
   // Null if the kernel gives no epoll descriptor.
@@ -59,6 +60,7 @@ class LinuxSockets final : public Sockets {
   DatagramScratch scratch_;
   RingBudget rings_;
   uint16_t echo_id_base_;
+  KeepAlive keep_alive_;
   bool peek_off_v4_;  // SO_PEEK_OFF works for TCP over IPv4
   bool peek_off_v6_;
   bool echo_denied_ = false;

@@ -61,7 +61,7 @@ int take_so_error(int fd) {
 
 }  // namespace
 
-void LinuxStream::set_options(int fd) {
+void LinuxStream::set_options(int fd, const KeepAlive& keep_alive) {
   const int on = 1;
   // In-line, or an urgent byte is peeked twice and skipped by a read.
   ::setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
@@ -69,6 +69,16 @@ void LinuxStream::set_options(int fd) {
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kNotSentBytes, sizeof kNotSentBytes);
   set_abort_on_close(fd, true);
+  const auto seconds = [](Duration d) {
+    return static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(d).count());
+  };
+  const int idle = seconds(keep_alive.idle);
+  const int interval = seconds(keep_alive.interval);
+  const int probes = keep_alive.probes;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
 LinuxStream::LinuxStream(SocketTable& table, Fd fd, Family family, FlowId id, RingBudget* rings,

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "core/base/time.hh"
 #include "core/env/sockets.hh"
 #include "core/linux/fd.hh"
 #include "core/linux/peek_ring.hh"
@@ -14,12 +15,19 @@
 
 namespace dashi {
 
+// When a silent peer is asked whether it is still there, and when it counts as gone (RFC 9293 3.8.4).
+struct KeepAlive {
+  Duration idle = 2h;
+  Duration interval = 75s;
+  uint8_t probes = 9;
+};
+
 class LinuxStream final : public StreamSocket {
  public:
   enum class Start : uint8_t { kConnecting, kConnected };
 
-  // The options every stream has; call before connect.
-  static void set_options(int fd);
+  // The options every stream has: call before connect, or for a listener, whose streams inherit them.
+  static void set_options(int fd, const KeepAlive& keep_alive);
 
   // `rings` is null where the kernel can peek at an offset.
   LinuxStream(SocketTable& table, Fd fd, Family family, FlowId id, RingBudget* rings, Start start);

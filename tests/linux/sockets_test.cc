@@ -95,6 +95,19 @@ std::vector<OutDatagram> row_of(const Endpoint& to, Bytes payload, size_t count)
   return std::vector<OutDatagram>(count, one);
 }
 
+// Nothing that is sent on loopback arrives while it lives.
+struct LoopbackDown {
+  LoopbackDown() { set(false); }
+  ~LoopbackDown() { set(true); }
+  static void set(bool up) {
+    const Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request{};
+    std::strcpy(request.ifr_name, "lo");
+    request.ifr_flags = static_cast<short>(up ? IFF_UP : 0);
+    BOOST_REQUIRE(::ioctl(fd.get(), SIOCSIFFLAGS, &request) == 0);
+  }
+};
+
 // No descriptor is left while it lives.
 struct NoDescriptors {
   NoDescriptors() {
@@ -244,6 +257,27 @@ BOOST_AUTO_TEST_CASE(what_the_path_cannot_carry_whole_leaves_one_by_one) {
     BOOST_TEST((event.error.original_remote == peer.endpoint));
   }
   BOOST_TEST(told);
+}
+
+BOOST_AUTO_TEST_CASE(peers_that_are_gone_are_noticed_connected_or_accepted) {
+  sockets = LinuxSockets::create({.keep_alive = {1s, 1s, 1}});
+  auto listener = sockets->listen({kLoopback, {}}, kListener);
+  BOOST_REQUIRE(listener.ok());
+  const auto connected = sockets->connect((*listener)->local(), {}, kFlow);
+  BOOST_REQUIRE(connected.ok());
+  BOOST_REQUIRE(eventually(SocketEvent::Kind::kAcceptable));
+  const auto accepted = (*listener)->accept({FlowKind::kTcp, 1, 1});
+  BOOST_REQUIRE(accepted.ok());
+  uint8_t byte = 0;
+  const MutableBytes into(&byte, 1);
+  sockets->poll();
+  const LoopbackDown down;
+  for (StreamSocket* stream : {connected->get(), accepted->socket.get()}) {
+    while (stream->peek(0, {&into, 1}).error() == SocketError::kWouldBlock) {
+      BOOST_REQUIRE(eventually(SocketEvent::Kind::kReadable));
+    }
+    BOOST_TEST((stream->peek(0, {&into, 1}).error() == SocketError::kTimedOut));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(many_connections_peek_from_rings_within_one_budget_and_all_go_on) {

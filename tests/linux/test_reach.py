@@ -68,6 +68,18 @@ def test_the_guest_sees_who_connects(lab: Lab, forwarding: Dashi, place: str, ad
     assert seen in out
 
 
+def test_the_hosts_connections_have_keep_alive_both_ways(lab: Lab, forwarding: Dashi) -> None:
+    """A server, or a peer of a forward, that is gone must be noticed."""
+    hold = "import socket,time; s = socket.create_connection((%r, %d)); time.sleep(1000)"
+    guest = lab.start("server", sys.executable, "-c", hold % (NET4, 7003))
+    peer = lab.start("internet", sys.executable, "-c", hold % (HOST4, 9003))
+    for which in (f"dst {NET4} dport = 7003", f"src {HOST4} sport = 9003"):
+        eventually(f"a connection {which} has the timer", lambda: "timer:(keepalive,1" in lab.run(
+            "host", f"ss -Htno state established '{which}'"))
+    guest.stop()
+    peer.stop()
+
+
 def test_port_0_picks_one_and_prints_it(lab: Lab, forwarding: Dashi) -> None:
     said = re.search(r"^tcp:127\.0\.0\.1:(\d+):7003$", forwarding.output(), re.M)
     assert said, forwarding.output()
