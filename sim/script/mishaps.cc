@@ -57,6 +57,11 @@ std::vector<std::vector<uint8_t>> fragments(Bytes frame, size_t each) {
   return parts;
 }
 
+void corrupt(std::vector<uint8_t>& frame, size_t at) {
+  if (at == 1 || at >= frame.size()) at = frame.size() - 1;
+  frame[at] ^= 1;
+}
+
 }  // namespace
 
 std::vector<SentFrame> suffer(std::vector<uint8_t> frame, const std::vector<Mishap>& mishaps) {
@@ -69,7 +74,7 @@ std::vector<SentFrame> suffer(std::vector<uint8_t> frame, const std::vector<Mish
     if (mishap.kind == Kind::kDrop) copies = 0;
     if (mishap.kind == Kind::kDuplicate) copies += mishap.bytes;
     if (mishap.kind == Kind::kDelay) after = mishap.delay;
-    if (mishap.kind == Kind::kCorrupt) frame.back() ^= 1;
+    if (mishap.kind == Kind::kCorrupt) corrupt(frame, mishap.bytes);
     if (mishap.kind == Kind::kFragment) fragment = mishap.bytes;
     if (mishap.kind == Kind::kCut) frame.resize(std::min<size_t>(frame.size(), mishap.bytes));
     if (mishap.kind == Kind::kPad) frame.resize(frame.size() + mishap.bytes, 0xee);

@@ -20,19 +20,19 @@ std::optional<uint64_t> number(std::string_view text) {
   return value;
 }
 
+constexpr std::array<const char*, 6> kFlowCounts{"flows-tcp",  "flows-time-wait", "flows-udp",
+                                                 "flows-echo", "flows-dns",       "host-sockets"};
+constexpr std::array<const char*, 6> kComparisons{"==", "!=", "<", "<=", ">", ">="};
+
 std::optional<uint64_t> counter(const Commanded& to, std::string name) {
   std::replace(name.begin(), name.end(), '_', '-');
   const Nat& nat = to.nat;
   const FlowCounts flows = nat.flow_counts();
-  const std::array<std::pair<const char*, uint64_t>, 6> kinds{
-      {{"flows-tcp", flows.tcp},
-       {"flows-time-wait", flows.tcp_time_wait},
-       {"flows-udp", flows.udp},
-       {"flows-echo", flows.echo},
-       {"flows-dns", flows.dns},
-       {"host-sockets", to.world.sockets().open_sockets()}}};
-  for (const auto& [kind, value] : kinds) {
-    if (name == kind) return value;
+  const std::array<uint64_t, 6> counts{flows.tcp, flows.tcp_time_wait,
+                                       flows.udp, flows.echo,
+                                       flows.dns, to.world.sockets().open_sockets()};
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (name == kFlowCounts[i]) return counts[i];
   }
   const Counters& counters = nat.counters();
   for (size_t i = 0; i < counters.values.size(); ++i) {
@@ -46,23 +46,38 @@ std::optional<uint64_t> counter(const Commanded& to, std::string name) {
 
 // expect COUNTER == N
 std::string expect(const Commanded& to, const Words& words) {
-  const std::optional<uint64_t> wanted = words.size() == 3 ? number(words[2]) : std::nullopt;
-  if (!wanted) return "expect is written: expect COUNTER == NUMBER";
-  const std::optional<uint64_t> value = counter(to, words[0]);
-  if (!value) return "no such counter: " + words[0];
-  const std::array<std::pair<const char*, bool>, 6> comparisons{{{"==", *value == *wanted},
-                                                                 {"!=", *value != *wanted},
-                                                                 {"<", *value < *wanted},
-                                                                 {"<=", *value <= *wanted},
-                                                                 {">", *value > *wanted},
-                                                                 {">=", *value >= *wanted}}};
-  for (const auto& [sign, holds] : comparisons) {
-    if (words[1] != sign) continue;
-    if (holds) return "";
-    const std::string is = words[0] + " is " + std::to_string(*value);
-    return words[1] == "==" ? is + ", not " + words[2] : is + ", not " + words[1] + " " + words[2];
+  const uint64_t value = counter(to, words[0]).value_or(0);
+  const uint64_t wanted = number(words[2]).value_or(0);
+  const std::array<bool, 6> holds{value == wanted, value != wanted,
+                                  value<wanted, value <= wanted, value> wanted, value >= wanted};
+  for (size_t i = 0; i < holds.size(); ++i) {
+    if (words[1] != kComparisons[i] || holds[i]) continue;
+    return words[0] + " is " + std::to_string(value) + ", not " + (i == 0 ? "" : words[1] + " ") +
+           words[2];
   }
-  return "not a comparison: " + words[1];
+  return "";
+}
+
+bool is_counter(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  const auto named = [&name](const auto& other) { return name == other; };
+  if (std::any_of(kFlowCounts.begin(), kFlowCounts.end(), named)) return true;
+  for (size_t i = 0; i < kCounterCount; ++i) {
+    if (name == name_of(static_cast<Counter>(i))) return true;
+  }
+  for (size_t i = 0; i < kDropReasonCount; ++i) {
+    if (name == name_of(static_cast<DropReason>(i))) return true;
+  }
+  return false;
+}
+
+std::string wrong_expect(const Words& words) {
+  if (words.size() != 3 || !number(words[2])) return "expect is written: expect COUNTER == NUMBER";
+  const auto named = [&words](const char* sign) { return words[1] == sign; };
+  if (std::none_of(kComparisons.begin(), kComparisons.end(), named)) {
+    return "not a comparison: " + words[1];
+  }
+  return is_counter(words[0]) ? "" : "no such counter: " + words[0];
 }
 
 const char* name_of_error(SocketError error) {
@@ -100,9 +115,8 @@ std::optional<Spec> spec_of(const std::string& text) {
 
 // forward add tcp:8080:7777 [at PLACE] [= EADDRINUSE]; forward remove tcp:8080 [...]
 std::string forward(const Commanded& to, const Setting& setting, const Words& words) {
-  const bool add = !words.empty() && words[0] == "add";
-  const std::optional<Spec> spec = words.size() < 2 ? std::nullopt : spec_of(words[1]);
-  if (!spec || (!add && words[0] != "remove")) return "forward is written: forward add tcp:80:80";
+  const bool add = words[0] == "add";
+  const std::optional<Spec> spec = spec_of(words[1]);
   IpAddress at = place_of(*named_place("host"), setting);
   std::string wanted = "0";
   for (size_t i = 2; i + 1 < words.size(); i += 2) {
@@ -126,8 +140,7 @@ std::string forward(const Commanded& to, const Setting& setting, const Words& wo
 
 // dns add NAME ADDRESS,...; dns remove NAME
 std::string dns(const Commanded& to, const Setting& setting, const Words& words) {
-  if (words.size() == 2 && words[0] == "remove") return to.nat.remove_record(words[1]), "";
-  if (words.size() != 3 || words[0] != "add") return "dns is written: dns add NAME ADDRESS,...";
+  if (words[0] == "remove") return to.nat.remove_record(words[1]), "";
   std::vector<IpAddress> addresses;
   for (size_t at = 0; at <= words[2].size();) {
     const size_t comma = std::min(words[2].find(',', at), words[2].size());
@@ -143,25 +156,19 @@ std::string dns(const Commanded& to, const Setting& setting, const Words& words)
 }
 
 std::string link(const Commanded& to, const Words& words) {
-  const std::string what = words.size() == 1 ? words[0] : "";
-  if (what == "full" || what == "free")
-    to.link.hold(what == "full");
-  else if (what == "restart")
+  if (words[0] == "restart")
     to.nat.restart_link(to.world.now());
   else
-    return "link is full, free or restart";
+    to.link.hold(words[0] == "full");
   return "";
 }
 
 std::string ipv6(const Commanded& to, const Words& words) {
-  const std::string what = words.size() == 1 ? words[0] : "";
-  if (what != "on" && what != "off") return "ipv6 is on or off";
-  to.nat.set_host_ipv6(to.world.now(), what == "on");
+  to.nat.set_host_ipv6(to.world.now(), words[0] == "on");
   return "";
 }
 
-std::string nat(const Commanded& to, const Words& words) {
-  if (words.size() != 1 || words[0] != "restore") return "nat can restore";
+std::string restore(const Commanded& to) {
   if (&to.nat != &to.world.nat()) return "only the first guest's NAT can be restored";
   to.world.save_restore_nat();
   return "";
@@ -176,6 +183,31 @@ bool is_command(const std::string& word) {
   return false;
 }
 
+std::string wrong_form(const DirectiveSpec& directive) {
+  const Words& words = directive.words;
+  const std::string& name = directive.name;
+  const std::string first = words.empty() ? "" : words[0];
+  const bool one = words.size() == 1;
+  if (name == "expect") return wrong_expect(words);
+  if (name == "forward") {
+    const bool right = (first == "add" || first == "remove") && words.size() % 2 == 0;
+    return right && spec_of(words[1]) ? "" : "forward is written: forward add tcp:80:80";
+  }
+  if (name == "dns") {
+    const bool right = words.size() == (first == "add" ? 3u : 2u);
+    return right && (first == "add" || first == "remove")
+               ? ""
+               : "dns is written: dns add NAME ADDRESS,... or dns remove NAME";
+  }
+  if (name == "link") {
+    const bool right = one && (first == "full" || first == "free" || first == "restart");
+    return right ? "" : "link is full, free or restart";
+  }
+  if (name == "ipv6") return one && (first == "on" || first == "off") ? "" : "ipv6 is on or off";
+  if (name == "nat") return one && first == "restore" ? "" : "nat can restore";
+  return "";
+}
+
 std::string command(const Commanded& to, const Setting& setting, const DirectiveSpec& directive) {
   const std::string& name = directive.name;
   const Words& words = directive.words;
@@ -184,7 +216,7 @@ std::string command(const Commanded& to, const Setting& setting, const Directive
                       : name == "dns"   ? dns(to, setting, words)
                       : name == "link"  ? link(to, words)
                       : name == "ipv6"  ? ipv6(to, words)
-                                        : nat(to, words);
+                                        : restore(to);
   to.driver.wake();
   return wrong;
 }

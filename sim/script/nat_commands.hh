@@ -17,6 +17,8 @@ struct Commanded {
 };
 
 bool is_command(const std::string& word);
+// Whether it is written as it must be: nothing, or what is wrong.
+std::string wrong_form(const DirectiveSpec& directive);
 std::string command(const Commanded& to, const Setting& setting, const DirectiveSpec& directive);
 
 }  // namespace dashi::script

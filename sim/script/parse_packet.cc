@@ -201,20 +201,25 @@ uint32_t parse_bytes(ParserState& in) {
   return static_cast<uint32_t>(in.integer("a number of bytes", UINT16_MAX));
 }
 
-// dup, dup 99: how many more come.
+// dup, dup 99: how many more come. corrupt, corrupt 24: how far into the frame.
 uint32_t parse_count(ParserState& in, uint32_t line) {
   if (in.peek().kind != Token::Kind::kInteger || !in.on_line(line)) return 1;
-  return static_cast<uint32_t>(in.integer("a number of copies", 10'000));
+  return static_cast<uint32_t>(in.integer("a number", 10'000));
 }
 
 void parse_mishaps(ParserState& in, PacketSpec& packet, uint32_t line) {
+  const bool guests = packet.side == Side::kGuest;
+  for (const char* word : {"frag", "cut", "pad", "segment"}) {
+    if (guests || !in.on_line(line) || !in.peek().is_word(word)) continue;
+    in.fail(in.peek().where, std::string(word) + " is for packets of the guest's ('<') only");
+  }
   while (in.on_line(line) && !in.failed()) {
     if (in.accept_word("drop"))
       packet.mishaps.push_back({Mishap::Kind::kDrop, {}, 0});
     else if (in.accept_word("dup"))
       packet.mishaps.push_back({Mishap::Kind::kDuplicate, {}, parse_count(in, line)});
     else if (in.accept_word("corrupt"))
-      packet.mishaps.push_back({Mishap::Kind::kCorrupt, {}, 0});
+      packet.mishaps.push_back({Mishap::Kind::kCorrupt, {}, parse_count(in, line)});
     else if (in.accept_word("delay"))
       packet.mishaps.push_back({Mishap::Kind::kDelay, in.duration(), 0});
     else if (in.accept_word("frag"))

@@ -130,11 +130,14 @@ When parse_when(ParserState& in) {
 
 DirectiveSpec parse_directive(ParserState& in, uint32_t line) {
   DirectiveSpec directive;
+  const Where where = in.peek().where;
   directive.name = in.take().text;
   const bool fault = directive.name == "fail";  // whose words are single tokens
   while (in.on_line(line) && !in.failed()) {
     directive.words.push_back(fault ? in.take().text : in.term());
   }
+  const std::string wrong = wrong_form(directive);
+  if (!wrong.empty()) in.fail(where, wrong);
   return directive;
 }
 

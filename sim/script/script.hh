@@ -124,7 +124,7 @@ struct Mishap {
   };
   Kind kind{};
   Duration delay{};
-  // kDuplicate: copies more. Bytes: kFragment: of payload each; kCut: left; kPad: added; kSegment: each.
+  // kDuplicate: copies more. kCorrupt: at which byte of the frame; 1: its last. Bytes: kFragment: of payload each; kCut: left; kPad: added; kSegment: each.
   uint32_t bytes = 0;
 };
 
