@@ -12,6 +12,7 @@
 #include "core/linux/cli.hh"
 #include "core/linux/config_for.hh"
 #include "core/linux/driver.hh"
+#include "core/linux/janitor.hh"
 #include "core/linux/log.hh"
 #include "core/linux/netns.hh"
 #include "core/linux/open_forwards.hh"
@@ -131,6 +132,15 @@ bool finish_recording(Recording& recording) {
   return false;
 }
 
+// What is to go with us, but not ours to remove once we gave up being root.
+std::vector<std::string> paths_to_clean(const Settings& settings, const Config& config) {
+  if (::geteuid() != 0) return {};
+  if (settings.verb == Verb::kQemu && !settings.listen.path.empty()) return {settings.listen.path};
+  const auto name = netns_name(settings.netns);
+  if (!name) return {};
+  return write_netns_resolv_conf(*name, guest_resolv_conf(config));
+}
+
 // Says what people and scripts wait for, and lets the command go. Its status if it cannot.
 int announce(const Settings& settings, const Config& config, GuestSide& guest) {
   if (settings.verb == Verb::kAttach) {
@@ -183,10 +193,7 @@ Result<int, SystemError> drive(const Settings& settings) {
   const Outcome forwarded = add_forwards(nat, settings, config);
   if (!forwarded.ok()) return forwarded.error();
 
-  std::unique_ptr<NetnsResolvConf> netns_resolv_conf;
-  if (const auto name = netns_name(settings.netns); name && ::geteuid() == 0) {
-    netns_resolv_conf = std::make_unique<NetnsResolvConf>(*name, guest_resolv_conf(config));
-  }
+  const Janitor janitor(paths_to_clean(settings, config));
   Driver::Parts parts{nat, *sockets, guest->tap.get()};
   if (guest->stream) parts.link = guest->stream.get();
   parts.capture = recording->capture.get();
@@ -197,7 +204,7 @@ Result<int, SystemError> drive(const Settings& settings) {
   parts.signals = signals.get();
   parts.linger = tcp.linger;
   Driver driver(parts);
-  if (!drop_privileges()) return last_error("cannot give up privileges");
+  if (!drop_privileges(guest->command != nullptr)) return last_error("cannot give up privileges");
   const int failed = announce(settings, config, guest.value());
   const int status = failed != 0 ? failed : driver.run();
   return finish_recording(recording.value()) || guest->command ? status : 1;

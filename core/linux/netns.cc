@@ -9,8 +9,11 @@
 #include <linux/nsfs.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "core/linux/fd_channel.hh"
+#include "core/linux/log.hh"
 
 namespace dashi {
 namespace {
@@ -84,23 +87,26 @@ std::optional<std::string> netns_name(const std::string& path) {
   return name;
 }
 
-NetnsResolvConf::NetnsResolvConf(const std::string& name, const std::string& text) {
-  for (const std::string& folder : {std::string("/etc/netns"), "/etc/netns/" + name}) {
-    if (::mkdir(folder.c_str(), 0755) == 0) folders_.push_back(folder);
+std::vector<std::string> write_netns_resolv_conf(const std::string& name, const std::string& text) {
+  const std::string mark = "# Made by dashi, for as long as it runs.\n";
+  const std::string folder = "/etc/netns/" + name;
+  const std::string path = folder + "/resolv.conf";
+  std::vector<std::string> made = {path};
+  if (::mkdir("/etc/netns", 0755) == 0) made.push_back("/etc/netns");
+  if (::mkdir(folder.c_str(), 0755) == 0) made.insert(made.begin() + 1, folder);
+  std::ifstream there(path);
+  if (there) {
+    const std::string old{std::istreambuf_iterator<char>(there), std::istreambuf_iterator<char>()};
+    if (!old.starts_with(mark)) {
+      if (old != text) log_warning(path + " is somebody else's and stays; it should say: " + text);
+      return {};
+    }
+    // A dashi that was killed left it, with its folders.
+    made = {path, folder, "/etc/netns"};
   }
-  const std::string path = "/etc/netns/" + name + "/resolv.conf";
-  const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (!fd) return;
-  path_ = path;
-  if (::write(fd.get(), text.data(), text.size()) < 0) return;
-}
-
-NetnsResolvConf::~NetnsResolvConf() {
-  if (!path_.empty()) ::unlink(path_.c_str());
-  // Only if nobody put anything else there meanwhile.
-  for (auto folder = folders_.rbegin(); folder != folders_.rend(); ++folder) {
-    ::rmdir(folder->c_str());
-  }
+  std::ofstream file(path);
+  file << mark << text;
+  return made;
 }
 
 }  // namespace dashi

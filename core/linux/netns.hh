@@ -16,18 +16,9 @@ Result<Fd, SystemError> make_guest_network_in(const std::string& path, const Gue
 // The name `ip netns` knows the namespace of `path` by; empty if it is none of its.
 std::optional<std::string> netns_name(const std::string& path);
 
-// /etc/netns/NAME/resolv.conf, which `ip netns exec NAME` shows as /etc/resolv.conf. Written only if
-// absent, and taken away again with the object if it was.
-class NetnsResolvConf {
- public:
-  NetnsResolvConf(const std::string& name, const std::string& text);
-  ~NetnsResolvConf();
-  NetnsResolvConf(const NetnsResolvConf&) = delete;
-  NetnsResolvConf& operator=(const NetnsResolvConf&) = delete;
-
- private:
-  std::string path_;                  // of the file we made; empty: none
-  std::vector<std::string> folders_;  // that we made for it, outermost first
-};
+// Writes /etc/netns/NAME/resolv.conf, which `ip netns exec NAME` shows as /etc/resolv.conf, if there is
+// none or one that a dashi left. Gives what is to be taken away again, in that order; nothing, and says so
+// if it would mislead, where somebody else's is.
+std::vector<std::string> write_netns_resolv_conf(const std::string& name, const std::string& text);
 
 }  // namespace dashi
