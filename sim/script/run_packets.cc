@@ -49,11 +49,12 @@ void Run::guest_sends(const Event& event, const PacketSpec& line) {
   PacketSpec filled = settled(event, line);
   if (over()) return;
   const bool message = std::holds_alternative<MessageSpec>(line.transport);
+  const std::string text = written(filled.transport);
   PacketSpec packet = message ? std::move(filled) : conversation_.live(filled);
   address_message(packet, macs_, {setting_.guest, setting_.server}, gateway_ends());
   const Ends about = packet.ends.value_or(Ends{});
   const Macs macs{packet.macs->first, packet.macs->second};
-  note(world_.now(), '<', written(line.transport));
+  note(world_.now(), '<', text);
   const auto* tcp = std::get_if<TcpSpec>(&line.transport);
   const bool is_super_frame =
       tcp != nullptr && setting_.guest_segment != 0 && tcp->length > setting_.guest_segment;
