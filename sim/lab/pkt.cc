@@ -170,8 +170,11 @@ void run_file(const fs::path& file, const Asked& asked, Tally& tally) {
                              error.where.column, error.message.c_str());
   }
   Outcome worst;  // of the families; the second is of no interest after a first that does not pass
-  if (asked.v4) worst = run_over(*script, Family::kIpv4, file, asked);
-  if (asked.v6 && worst.kind == Outcome::Kind::kPass)
+  const std::optional<Family> own = script::family_of(*script);
+  const bool v4 = own ? *own == Family::kIpv4 : asked.v4;
+  const bool v6 = own ? *own == Family::kIpv6 : asked.v6;
+  if (v4) worst = run_over(*script, Family::kIpv4, file, asked);
+  if (v6 && worst.kind == Outcome::Kind::kPass)
     worst = run_over(*script, Family::kIpv6, file, asked);
   if (worst.kind == Outcome::Kind::kPass) std::printf("pass    %s\n", file.c_str());
   tally.passed += worst.kind == Outcome::Kind::kPass;

@@ -23,6 +23,9 @@ constexpr const char* kOptionOrder = "RFC 9293 3.1: options come in any order";
 constexpr const char* kSegments =
     "RFC 9293 3.7: a sender cuts its stream into segments as it likes";
 constexpr const char* kProbes = "RFC 9293 3.8.6.1: a window probe carries a byte";
+constexpr const char* kTrims =
+    "RFC 9293 3.10.7.4: of a segment may be taken what lies in the window";
+constexpr const char* kReports = "RFC 2883 4: what came twice may be reported";
 constexpr const char* kSplit = "RFC 9293 3.6: the far end's close is passed on as a close";
 
 using Options = std::vector<TcpOption>;
@@ -63,7 +66,10 @@ bool options_may_differ(const Options& line, Options came, Rules& rules) {
     else
       came.erase(same);
   }
-  if (!came.empty()) return false;
+  for (const TcpOption& option : came) {
+    if (option.kind != TcpOption::Kind::kSack) return false;
+    why.insert(kReports);
+  }
   if (scale_differs) why.insert(kScales);
   if (why.empty()) why.insert(kOptionOrder);
   rules.insert(why.begin(), why.end());
@@ -134,18 +140,20 @@ PacketSpec forgiving(const PacketSpec& line, const SeenPacket& seen, Rules& rule
 
 std::string allowed_between(const PacketSpec& line, const SeenPacket& seen) {
   const auto* tcp = std::get_if<TcpSpec>(&line.transport);
-  if (tcp == nullptr || !is_pure_ack(seen.transport) || (tcp->flags & (kSyn | kRst)) != 0)
-    return {};
+  if (tcp == nullptr || !is_pure_ack(seen.transport) || (tcp->flags & kSyn) != 0) return {};
   const auto& came = std::get<TcpSpec>(seen.transport);
   const bool later = tcp->ack && came.ack && static_cast<int32_t>(*came.ack - *tcp->ack) > 0;
   return later ? "" : kAcks;
 }
 
-std::string allowed_instead(const PacketSpec& line, const SeenPacket& seen) {
+std::string allowed_instead(const PacketSpec& line, const SeenPacket& seen, const TcpSpec& heard) {
   const auto* tcp = std::get_if<TcpSpec>(&line.transport);
   const auto* came = std::get_if<TcpSpec>(&seen.transport);
   if (tcp == nullptr || came == nullptr) return {};
   if ((tcp->flags & kRst) != 0 && (came->flags & kFin) != 0) return kSplit;
+  const bool acks = is_pure_ack(line.transport) && is_pure_ack(seen.transport);
+  const uint32_t taken = came->ack.value_or(heard.begin) - heard.begin;
+  if (acks && tcp->ack != came->ack && taken > 0 && taken < heard.length) return kTrims;
   const bool probe = is_pure_ack(line.transport) && came->length == 1;
   return probe && tcp->begin + 1 == came->begin ? kProbes : "";
 }

@@ -33,7 +33,8 @@ PacketSpec forgiving(const PacketSpec& line, const SeenPacket& seen, Rules& rule
 std::string allowed_between(const PacketSpec& line, const SeenPacket& seen);
 
 // The rule that lets `seen` come in the place of what the line expects, though the script cannot go on.
-std::string allowed_instead(const PacketSpec& line, const SeenPacket& seen);
+// `heard` is the guest's last segment.
+std::string allowed_instead(const PacketSpec& line, const SeenPacket& seen, const TcpSpec& heard);
 
 // How the front of a longer segment or super-frame meets a line: it is cut there, and the rest is left
 // in `rest`. False: it cannot be cut so.

@@ -35,6 +35,11 @@ int64_t number(const CallSpec& call, size_t index) {
   return value != nullptr && value->kind == Value::Kind::kNumber ? value->number : 0;
 }
 
+// read and write of a buffer at NULL.
+bool is_no_buffer(const CallSpec& call) {
+  return holds_word(call.arguments[1], "NULL") && number(call, 2) > 0;
+}
+
 // The port in {sa_family=AF_INET, sin_port=htons(80), ...}.
 std::optional<Port> port_in(const Value* address) {
   if (address == nullptr || address->kind != Value::Kind::kStruct) return std::nullopt;
@@ -256,6 +261,7 @@ CallResult FarEnd::read(const CallSpec& call) {
   if (descriptor->kind == Descriptor::Kind::kDatagram)
     return read_datagram(*descriptor, call, most);
   if (descriptor->kind != Descriptor::Kind::kStream) return CallResult::failed("ENOTCONN");
+  if (is_no_buffer(call)) return CallResult::failed("EFAULT");
   SimConnection* at = connection(*descriptor);
   if (at == nullptr) return terminal(*descriptor).value_or(CallResult::returned(0));
   StreamPipe& pipe = at->read_by(dashi::Side::kThere);
@@ -302,6 +308,8 @@ CallResult FarEnd::write(const CallSpec& call) {
   for (const char* flag : {"MSG_MORE", "MSG_FASTOPEN"}) {
     if (flags != nullptr && holds_word(*flags, flag)) return CallResult::not_served(flag);
   }
+  if (is_no_buffer(call)) return CallResult::failed("EFAULT");
+  if (flags != nullptr && holds_word(*flags, "MSG_ZEROCOPY")) descriptor->sent_zerocopy = true;
   const Value* content = argument(call, 1);
   const int64_t size = number(call, 2);
   if (size < 0 || size > kWriteMax) return {Kind::kMisused, 0, {}, "a write has at most 64 MiB"};

@@ -57,6 +57,7 @@ class FarEnd {
     bool up = false;  // it was established; only then are its failures resets
     bool told_of_reset = false;
     bool wrote_end = false;
+    bool sent_zerocopy = false;  // its error queue would hold what became of the bytes
     size_t receive_buffer = 0;
     size_t taken = 0;                        // kDatagram: datagrams read
     std::map<std::string, int64_t> options;  // as set

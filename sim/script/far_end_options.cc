@@ -11,7 +11,7 @@ struct Kept {
   const char* name;
   int64_t times;
 };
-constexpr std::array<Kept, 11> kKept{{{"SO_SNDBUF", 2},
+constexpr std::array<Kept, 10> kKept{{{"SO_SNDBUF", 2},
                                       {"SO_RCVBUF", 2},
                                       {"SO_REUSEADDR", 1},
                                       {"SO_KEEPALIVE", 1},
@@ -20,13 +20,12 @@ constexpr std::array<Kept, 11> kKept{{{"SO_SNDBUF", 2},
                                       {"TCP_NODELAY", 1},
                                       {"TCP_MAXSEG", 1},
                                       {"TCP_KEEPIDLE", 1},
-                                      {"TCP_KEEPINTVL", 1},
-                                      {"TCP_USER_TIMEOUT", 1}}};
+                                      {"TCP_KEEPINTVL", 1}}};
 
 // Options that give the stream between application and NAT a meaning a byte pipe has not.
-constexpr std::array<const char*, 8> kNotServed{
-    "TCP_NOTSENT_LOWAT", "TCP_INQ",          "TCP_MD5SIG", "TCP_FASTOPEN",
-    "TCP_CORK",          "TCP_FASTOPEN_KEY", "TCP_ULP",    "TCP_REPAIR"};
+constexpr std::array<const char*, 10> kNotServed{
+    "TCP_USER_TIMEOUT", "SO_TIMESTAMPING", "TCP_NOTSENT_LOWAT", "TCP_INQ", "TCP_MD5SIG",
+    "TCP_FASTOPEN",     "TCP_CORK",        "TCP_FASTOPEN_KEY",  "TCP_ULP", "TCP_REPAIR"};
 
 }  // namespace
 

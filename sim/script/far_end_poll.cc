@@ -111,6 +111,7 @@ CallResult FarEnd::epoll_wait(const CallSpec& call) {
   for (auto& [fd, watch] : set->watched) {
     const auto found = descriptors_.find(fd);
     if (found == descriptors_.end()) continue;
+    if (found->second.sent_zerocopy) return CallResult::not_served("news of MSG_ZEROCOPY");
     std::set<std::string> now;
     for (const std::string& event : ready(found->second)) {
       const std::string name = "E" + event;  // POLLIN -> EPOLLIN

@@ -285,7 +285,7 @@ PacketSpec parse_packet(ParserState& in) {
   PacketSpec packet;
   const Token side = in.take();
   packet.side = side.is('<') ? Side::kGuest : Side::kNat;
-  for (const char* wrapped : {"ipv4", "ipv6", "gre", "GREv0", "mpls"}) {
+  for (const char* wrapped : {"ipv4", "ipv6", "gre", "GREv0", "mpls", "encap"}) {
     if (in.peek().is_word(wrapped)) in.not_served(in.peek().where, "encapsulation");
   }
   parse_macs(in, packet);

@@ -73,6 +73,11 @@ void parse_blocks(ParserState& in, TcpOption& option) {
   } while (in.peek().kind == Token::Kind::kInteger && !in.failed());
 }
 
+bool is_multipath(const std::string& name) {
+  return name.rfind("mp", 0) == 0 || name.rfind("dss", 0) == 0 ||
+         name.find("_addr") != std::string::npos;
+}
+
 TcpOption parse_option(ParserState& in) {
   TcpOption option;
   const Token token = in.peek();
@@ -107,6 +112,8 @@ TcpOption parse_option(ParserState& in) {
     option.kind = TcpOption::Kind::kRaw;
     option.value = kMd5;
     option.bytes = parse_hex(in);
+  } else if (is_multipath(name)) {
+    in.not_served(token.where, "MPTCP");
   } else if (!in.failed()) {
     in.fail(token.where, "not a TCP option: " + name);
   }

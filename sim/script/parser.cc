@@ -179,6 +179,7 @@ OptionLine parse_option(ParserState& in) {
   const size_t equals = token.text.find('=');
   OptionLine option{token.where, token.text.substr(2, equals - 2), {}};
   if (equals != std::string::npos) option.value = token.text.substr(equals + 1);
+  if (option.name.rfind("psp_", 0) == 0) in.not_served(token.where, "PSP");
   if (option.name == "define") {  // NAME=VALUE, quotes and all
     const size_t at = option.value.find('=');
     if (at == 0 || at == std::string::npos) {

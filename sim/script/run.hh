@@ -102,7 +102,9 @@ class Run {
   const Event* blocked_ = nullptr;
   Instant returns_at_ = kNever;
   Outcome outcome_;
+  TcpSpec heard_;  // the guest's last segment
   Forgiven forgiven_;
+  bool began_ = false;       // something but shell lines was there
   bool over_early_ = false;  // by what is forgiven: nothing after it can be compared
 };
 

@@ -56,6 +56,7 @@ void Run::guest_sends(const Event& event, const PacketSpec& line) {
   const Macs macs{packet.macs->first, packet.macs->second};
   note(world_.now(), '<', text);
   const auto* tcp = std::get_if<TcpSpec>(&line.transport);
+  if (tcp != nullptr) heard_ = *tcp;
   const bool is_super_frame =
       tcp != nullptr && setting_.guest_segment != 0 && tcp->length > setting_.guest_segment;
   for (SentFrame& sent : suffer(frame_of(packet, macs, about), line.mishaps)) {
@@ -146,7 +147,7 @@ bool Run::forgive(Where where, const PacketSpec& line, const SeenPacket& seen) {
     forgiven_.add(where, reason, rules);
     return true;
   }
-  const std::string instead = allowed_instead(line, scripted);
+  const std::string instead = allowed_instead(line, scripted, heard_);
   if (instead.empty()) return false;
   forgiven_.add(where, reason, {instead});
   over_early_ = true;
@@ -200,14 +201,18 @@ void Run::expect(const Event& event, const PacketSpec& line) {
   const Instant latest = any ? world_.now() + kAnyTime : base + when.to + slack;
   PacketSpec rest = settled(event, line);
   const bool may_wait = setting_.packetdrill && is_pure_ack(rest.transport);
+  std::string only = "nothing";
   const Instant deadline = may_wait ? latest + kAckWaitMax : latest;
   for (;;) {
     std::optional<SeenPacket> seen = next_seen(std::max(deadline, world_.now()));
     if (over()) return;
-    if (!seen) return differ(event.where, rest, "nothing came by " + shown(latest));
+    if (!seen) return differ(event.where, rest, only + " came by " + shown(latest));
     const Met met = meet(event.where, rest, *seen);
     if (over()) return;
-    if (met == Met::kNothing) continue;
+    if (met == Met::kNothing) {
+      only = "only " + text_of(conversation_.scripted(*seen));
+      continue;
+    }
     const bool at_its_time = seen->at >= earliest && seen->at <= latest;
     const std::string late =
         "it came at " + shown(seen->at) + ", not " + shown(earliest) + " to " + shown(latest);

@@ -151,7 +151,10 @@ void Run::handle(const Event& event) {
   }
   if (const auto* code = std::get_if<CodeSpec>(&event.what)) return assert_code(event, *code);
   if (const auto* command = std::get_if<CommandSpec>(&event.what)) {
-    note(world_.now(), '`', command->text + "  (passed over)");
+    note(world_.now(), '`', command->text + "  (not run)");
+    if (began_ && changes_setting(command->text)) {
+      skip(event.where, "a setting of the NAT's cannot change while it runs");
+    }
   }
 }
 
@@ -180,10 +183,13 @@ bool Run::handshake_over() {
 
 Outcome Run::go() {
   if (script_.unserved) skip(script_.unserved->where, "not served: " + script_.unserved->message);
+  if (setting_.unserved) skip(setting_.unserved->where, setting_.unserved->message);
+  for (const std::string& name : setting_.passed_over) note({}, '`', name + "  (passed over)");
   announce();
   for (const Event& event : script_.events) {
-    handle(event);
     if (over()) break;
+    handle(event);
+    began_ = began_ || !std::holds_alternative<CommandSpec>(event.what);
   }
   if (!over() && blocked_ != nullptr) {
     world_.run_until(world_.now());

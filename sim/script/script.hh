@@ -206,4 +206,7 @@ struct Script {
   std::optional<ScriptError> unserved;
 };
 
+// What --ip_version says; nothing: it holds over both families.
+std::optional<Family> family_of(const Script& script);
+
 }  // namespace dashi::script

@@ -136,6 +136,11 @@ uint64_t set_before_packets(const Script& script, const char* name) {
 void apply_shell(const Script& script, const ReadBeside& beside, Setting& setting) {
   ShellReading shell;
   for (const auto& [where, command] : script.commands) read_shell(command.text, beside, shell);
+  for (const Event& event : script.events) {  // those before anything happens
+    const auto* command = std::get_if<CommandSpec>(&event.what);
+    if (command == nullptr) break;
+    read_shell(command->text, beside, shell);
+  }
   setting.passed_over = std::move(shell.passed_over);
   WorldConfig& world = setting.world;
   for (const auto& [name, value] : shell.sysctls) {
@@ -172,6 +177,23 @@ void small_tables(Limits& limits) {
 
 }  // namespace
 
+std::optional<Family> family_of(const Script& script) {
+  std::optional<Family> family;
+  for (const OptionLine& option : script.options) {
+    if (option.name != "ip_version") continue;
+    family = option.value == "ipv6" ? Family::kIpv6 : Family::kIpv4;
+  }
+  return family;
+}
+
+bool changes_setting(const std::string& shell_line) {
+  ShellReading shell;
+  read_shell(shell_line, nullptr, shell);
+  WorldConfig scratch;
+  return std::any_of(shell.sysctls.begin(), shell.sysctls.end(),
+                     [&](const auto& one) { return apply_sysctl(one.first, one.second, scratch); });
+}
+
 Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& options) {
   Setting setting;
   setting.family = options.family;
@@ -193,7 +215,9 @@ Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& 
   uint32_t mtu = kPacketdrillMtu;
   for (const OptionLine& option : script.options) {
     const std::optional<bool> applied = apply(option, setting, mtu);
-    if (!applied && !is_passed_over(option.name)) {
+    if (!applied && options.packetdrill && !is_passed_over(option.name)) {
+      if (!setting.unserved) setting.unserved = {option.where, "the option --" + option.name};
+    } else if (!applied && !is_passed_over(option.name)) {
       return ScriptError{option.where, "no such option: --" + option.name};
     }
     if (applied == false) {

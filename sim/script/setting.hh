@@ -16,6 +16,7 @@ struct Setting {
   bool packetdrill = false;
   uint16_t guest_segment = 0;  // payload of a segment in a guest's longer frame; 0: sent as it is
   bool compares_timestamps = true;       // TS val, not only that it is there
+  std::optional<ScriptError> unserved;   // an option of packetdrill's that a NAT has no answer to
   std::vector<std::string> passed_over;  // of the shell lines: what nothing here answers to
   Endpoint guest;                        // the guest's end of the script's own flow
   Endpoint server;                       // where the far end listens
@@ -28,6 +29,9 @@ struct Setting {
     return std::max(tolerance, Duration(part));
   }
 };
+
+// Whether a shell line would set what a NAT is told but once.
+bool changes_setting(const std::string& shell_line);
 
 // An error: an option that does not exist, or a value it cannot have.
 Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& options);

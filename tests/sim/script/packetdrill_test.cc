@@ -146,6 +146,12 @@ BOOST_AUTO_TEST_CASE(what_a_nat_cannot_be_asked_is_a_skip_with_its_line) {
   expect_outcome(Kind::kSkip, listening + "+0 < icmp unreachable port_unreachable [udp (5)]\n", 4,
                  "not served: an error about UDP or raw IP");
   expect_outcome(Kind::kSkip, kOpen + "+0 send(4, ..., 10, MSG_MORE) = 10\n", 8, "MSG_MORE");
+  expect_outcome(Kind::kSkip, listening + "+0 < S 0:0(0) win 1 <mss 9,mpcapable v1 nokey>\n", 4,
+                 "not served: MPTCP");
+  expect_outcome(Kind::kSkip, listening + "+0 < encap psp spi 7 . 1:1(0)\n", 4,
+                 "not served: encapsulation");
+  expect_outcome(Kind::kSkip, "--psp_udp_port=1000\n" + listening, 1, "not served: PSP");
+  expect_outcome(Kind::kSkip, "--warp=9\n" + listening, 1, "the option --warp");
   expect_outcome(Kind::kSkip, kOpen + "+0 getsockopt(4, SOL_TCP, TCP_MAXSEG, [1000], [4]) = 0\n", 8,
                  "the option TCP_MAXSEG cannot be asked for");
 }
@@ -196,6 +202,33 @@ BOOST_AUTO_TEST_CASE(nothing_is_allowed_that_no_rfc_leaves_open) {
     BOOST_TEST((outcome.kind == Kind::kDiffers), line);
     BOOST_TEST(outcome.allowed_by.empty(), line << outcome.allowed_by);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_setting_is_made_before_the_script_begins_and_not_after) {
+  const std::string scale8 = "sysctl -q net.ipv4.tcp_rmem=\"4096 1 15728640\"";
+  const std::string syn =
+      "+0 < S 0:0(0) win 65535 <mss 1000,nop,wscale 7>\n"
+      "+0 > S. 0:0(0) ack 1 <mss 1460,nop,wscale 8>\n";
+  expect_pass("0 `nstat`\n+0 `" + scale8 + "`\n" + kListen + syn + "+0 `nstat -z`\n");
+  expect_outcome(Kind::kSkip, kListen + "+0 `" + scale8 + "`\n" + syn, 4,
+                 "a setting of the NAT's cannot change while it runs");
+}
+
+BOOST_AUTO_TEST_CASE(a_buffer_at_null_is_no_buffer) {
+  expect_pass(kOpen +
+              "+0 write(4, NULL, 9) = -1 EFAULT (Bad address)\n+0 write(4, NULL, 0) = 0\n"
+              "+0 < P. 1:6(5) ack 1 win 50000\n+0 read(4, NULL, 9) = -1 EFAULT (Bad address)\n"
+              "+0 recv(4, ..., 9, 0) = 5\n");
+}
+
+BOOST_AUTO_TEST_CASE(more_or_less_of_a_segment_may_be_taken) {
+  const std::string small =
+      "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+      "+0 setsockopt(3, SOL_SOCKET, SO_RCVBUF, [5000], 4) = 0\n+0 bind(3, ..., ...) = 0\n"
+      "+0 listen(3, 1) = 0\n" +
+      kSyn + "+.1 < . 1:1(0) ack 1 win 50000\n+0 accept(3, ..., ...) = 4\n";
+  expect_allowed(small + "+0 < P. 1:9001(9000) ack 1 win 50000\n+0 > . 1:1(0) ack 1\n", 10,
+                 "RFC 9293 3.10.7.4: of a segment may be taken what lies in the window");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
