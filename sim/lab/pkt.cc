@@ -134,9 +134,17 @@ std::string capture_of(const script::Script& script, script::RunOptions options,
   return (*sink)->error();
 }
 
+std::string line_of(const fs::path& file, uint32_t line) {
+  std::ifstream in(file);
+  std::string text;
+  for (; line != 0 && std::getline(in, text); --line) continue;
+  return text;
+}
+
 void show(const Outcome& outcome, const script::Script& script, const script::RunOptions& options,
           const fs::path& file, const Asked& asked) {
-  std::printf("%s%s", outcome.transcript.c_str(), outcome.dump.c_str());
+  std::printf("line %u: %s\n%s%s", outcome.where.line, line_of(file, outcome.where.line).c_str(),
+              outcome.transcript.c_str(), outcome.dump.c_str());
   fs::path path = asked.captures / file.stem();
   path += options.family == Family::kIpv4 ? ".ipv4.pcapng" : ".ipv6.pcapng";
   const std::string error = capture_of(script, options, path);

@@ -45,7 +45,9 @@ std::vector<uint8_t> fragment6(Bytes frame, Bytes part, size_t offset, bool more
 
 // RFC 791 3.2, RFC 8200 4.5: parts of `each` bytes, which are eights of them.
 std::vector<std::vector<uint8_t>> fragments(Bytes frame, size_t each) {
-  const bool v4 = frame[kEthernet] >> 4 == 4;
+  const bool whole = frame.size() >= kEthernet + kIpv6Header;
+  const bool v4 = whole && frame[kEthernet] >> 4 == 4;
+  if (!whole || (!v4 && frame[kEthernet] >> 4 != 6)) return {{frame.begin(), frame.end()}};
   const Bytes payload = frame.subspan(kEthernet + (v4 ? kIpv4Header : kIpv6Header));
   each = std::max<size_t>(8, each / 8 * 8);
   std::vector<std::vector<uint8_t>> parts;
@@ -58,6 +60,7 @@ std::vector<std::vector<uint8_t>> fragments(Bytes frame, size_t each) {
 }
 
 void corrupt(std::vector<uint8_t>& frame, size_t at) {
+  if (frame.empty()) return;
   if (at == 1 || at >= frame.size()) at = frame.size() - 1;
   frame[at] ^= 1;
 }
@@ -69,6 +72,7 @@ std::vector<SentFrame> suffer(std::vector<uint8_t> frame, const std::vector<Mish
   Duration after{};
   size_t copies = 1;
   size_t fragment = 0;
+  bool cut = false;  // and its headers may be gone
   Offload offload;
   for (const Mishap& mishap : mishaps) {
     if (mishap.kind == Kind::kDrop) copies = 0;
@@ -77,8 +81,9 @@ std::vector<SentFrame> suffer(std::vector<uint8_t> frame, const std::vector<Mish
     if (mishap.kind == Kind::kCorrupt) corrupt(frame, mishap.bytes);
     if (mishap.kind == Kind::kFragment) fragment = mishap.bytes;
     if (mishap.kind == Kind::kCut) frame.resize(std::min<size_t>(frame.size(), mishap.bytes));
+    cut = cut || mishap.kind == Kind::kCut;
     if (mishap.kind == Kind::kPad) frame.resize(frame.size() + mishap.bytes, 0xee);
-    if (mishap.kind == Kind::kSegment) {
+    if (mishap.kind == Kind::kSegment && !cut) {
       offload = guest::leave_checksum(frame, static_cast<uint16_t>(mishap.bytes));
     }
   }

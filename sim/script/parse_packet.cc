@@ -209,6 +209,11 @@ uint32_t parse_count(ParserState& in, uint32_t line) {
 
 void parse_mishaps(ParserState& in, PacketSpec& packet, uint32_t line) {
   const bool guests = packet.side == Side::kGuest;
+  const bool cuttable = std::holds_alternative<TcpSpec>(packet.transport) ||
+                        std::holds_alternative<UdpSpec>(packet.transport);
+  if (!cuttable && in.on_line(line) && in.peek().is_word("segment")) {
+    in.fail(in.peek().where, "segment is for TCP and UDP");
+  }
   for (const char* word : {"frag", "cut", "pad", "segment"}) {
     if (guests || !in.on_line(line) || !in.peek().is_word(word)) continue;
     in.fail(in.peek().where, std::string(word) + " is for packets of the guest's ('<') only");

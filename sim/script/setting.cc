@@ -144,7 +144,8 @@ void apply_shell(const Script& script, const ReadBeside& beside, Setting& settin
   setting.passed_over = std::move(shell.passed_over);
   WorldConfig& world = setting.world;
   for (const auto& [name, value] : shell.sysctls) {
-    if (!apply_sysctl(name, value, world)) setting.passed_over.push_back(name + "=" + value);
+    if (!apply_sysctl(name, value, world))
+      setting.passed_over.push_back(std::string(name).append("=").append(value));
   }
   if (const auto window = number(shell.initial_window); window && *window != 0 && *window < 1000) {
     world.nat.tcp.initial_window_segments = static_cast<uint32_t>(*window);

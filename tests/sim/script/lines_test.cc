@@ -94,6 +94,8 @@ BOOST_AUTO_TEST_CASE(a_variable_is_what_came_and_is_said_again) {
 BOOST_AUTO_TEST_CASE(the_wire_cuts_pads_and_fragments) {
   expect_pass("0 < udp (3000) frag 1000\n+0 > icmp unreachable port_unreachable\n");
   expect_pass("0 < udp (8) cut 20\n+0 expect ipv4_malformed == 1\n");
+  expect_pass("0 < udp (8) cut 0 corrupt frag 8 segment 4\n+0 expect frame_too_short == 1\n");
+  expect_error("0 < arp who-has gateway segment 4\n", 1, 25, "segment is for TCP and UDP");
   expect_pass("0 < udp (8) pad 9\n+0 > icmp unreachable port_unreachable\n");
 }
 
