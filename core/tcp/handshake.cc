@@ -50,9 +50,12 @@ void choose_numbers(const SipKey& secret, Instant now, Connection& c) {
 
 void take_guest_syn(TcpRoom& room, Instant now, Connection& c, const TcpSegment& segment) {
   c.irs = SeqNum(segment.sequence);
+  // Our own SYN, to a forwarded port, promised a window already: it is not taken back (RFC 9293 3.8.6).
+  const uint32_t meant = bytes_between(c.up.base, c.up.edge);
+  const uint32_t promised = bytes_between(c.up.base, c.up.offered);
   c.up.base = c.irs + 1;
-  c.up.edge = c.up.base;
-  c.up.offered = c.up.base;
+  c.up.edge = c.up.base + meant;
+  c.up.offered = c.up.base + promised;
   c.window_scaling = segment.options.window_scale.has_value();
   if (c.window_scaling) {
     // RFC 7323 2.3: a shift beyond 14 is taken as 14.

@@ -60,6 +60,25 @@ BOOST_AUTO_TEST_CASE(brings_a_peer_of_the_host_to_the_guest) {  // scenarios 11,
   BOOST_TEST(bench.count(Counter::kTcpAccepted) == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(
+    keeps_the_window_its_syn_promised_when_memory_has_gone_since) {  // RFC 9293 3.8.6
+  Config config = quiet_config();
+  config.limits.tcp_uplink_bytes_total = 65536;
+  TcpBench bench(config);
+  BOOST_REQUIRE(bench.nat().add_forward(bench.now, forward_of("0.0.0.0", 8080, 7777)).ok());
+  bench.establish().write_room = 0;
+  ListenerState& listener = bench.sockets.listeners.front();
+  listener.pending.push_back({address("203.0.113.9"), {50000}});
+  bench.event({listener.id, SocketEvent::Kind::kAcceptable, {}});
+  for (uint32_t i = 0; i < 20; ++i) bench.data(i * 1460, 0, std::string(1460, 'x'));
+  const auto syn = hear_syn(bench);
+  BOOST_TEST(syn.packet.tcp.window == 65535);
+  bench.link.frames.clear();  // what acknowledges the other connection
+  answer_syn(bench, 65535);
+  const uint32_t window = bench.expect(kTcpAck).packet.tcp.window;
+  BOOST_TEST(window << syn.packet.tcp.options.window_scale.value() >= 65535u);
+}
+
 BOOST_AUTO_TEST_CASE(tells_the_port_that_the_host_chose_and_refuses_one_that_is_taken) {
   TcpBench bench(quiet_config());
   const auto first = bench.nat().add_forward(bench.now, forward_of("127.0.0.1", 0, 80));
