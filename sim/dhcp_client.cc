@@ -1,5 +1,6 @@
 #include "sim/dhcp_client.hh"
 
+#include <algorithm>
 #include <bit>
 
 #include "sim/guest_bytes.hh"
@@ -63,10 +64,11 @@ void DhcpClient::start(uint32_t transaction) {
   wait();
 }
 
-// Whatever was lost, what was last said is said again.
+// Whatever was lost, what was last said is said again: ever more slowly, when a few tries were in vain.
 void DhcpClient::wait() {
-  again_ = queue_.schedule_after(kRetry, [this] {
-    if (++tries_ > kTries) return;
+  const int doublings = std::clamp(tries_ - kQuickTries, 0, 10);
+  again_ = queue_.schedule_after(kRetry * (1 << doublings), [this] {
+    ++tries_;
     say(record_.offered ? kRequest : kDiscover);
     wait();
   });

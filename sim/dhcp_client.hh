@@ -37,7 +37,7 @@ class DhcpClient {
   static constexpr uint16_t kServerPort = 67;
   static constexpr uint16_t kClientPort = 68;
   static constexpr Duration kRetry = 4s;  // RFC 2131 4.1, without its back-off
-  static constexpr int kTries = 5;
+  static constexpr int kQuickTries = 5;
 
   struct Options {
     MacAddress mac;

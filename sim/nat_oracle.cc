@@ -1,13 +1,11 @@
 #include "sim/nat_oracle.hh"
 
-#include <array>
-
 namespace dashi {
 
 namespace {
 
 constexpr size_t kMostReported = 20;
-constexpr size_t kStates = static_cast<size_t>(TcpState::kClosed) + 1;
+constexpr size_t kStates = kTcpStates;
 
 constexpr uint32_t bit(TcpState state) { return 1u << static_cast<unsigned>(state); }
 
@@ -34,6 +32,10 @@ std::string name(const FlowId& flow) {
 }
 
 }  // namespace
+
+bool is_transition(TcpState from, TcpState to) {
+  return (kNext[static_cast<size_t>(from)] & bit(to)) != 0;
+}
 
 bool may_follow(TcpState from, TcpState to) {
   uint32_t reached = kNext[static_cast<size_t>(from)];
@@ -62,6 +64,8 @@ void NatOracle::observe_state(const FlowId& flow, TcpState state) {
     const char* from = seen.state.has_value() ? name_of(*seen.state) : "nothing";
     report(name(flow) + ": no legal transition: " + from + " to " + name_of(state));
   }
+  const size_t from = seen.state.has_value() ? static_cast<size_t>(*seen.state) : kStates;
+  ++transitions_[from][static_cast<size_t>(state)];
   seen.state = state;
 }
 
@@ -75,6 +79,9 @@ void NatOracle::observe(const TraceEvent& event) {
       break;
     case TraceEvent::Kind::kFlowState:
       observe_state(event.flow, static_cast<TcpState>(event.code));
+      break;
+    case TraceEvent::Kind::kTimerFired:
+      if (event.code < kTimerCodes) ++timers_fired_[event.code];
       break;
     case TraceEvent::Kind::kFlowClosed:
       if (states_.erase(event.flow) == 0) report(name(event.flow) + ": closed and was not open");

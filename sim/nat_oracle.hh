@@ -4,6 +4,7 @@
 // nothing in the digest.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,6 +15,12 @@
 
 namespace dashi {
 
+// How often connections were found in one state after another, by [from][to]; the last `from` is none.
+inline constexpr size_t kTcpStates = static_cast<size_t>(TcpState::kClosed) + 1;
+using Transitions = std::array<std::array<uint64_t, kTcpStates>, kTcpStates + 1>;
+
+// Whether RFC 9293 3.3.2 has this transition, as far as a Nat can make it.
+bool is_transition(TcpState from, TcpState to);
 // Whether a connection in `from` may be found in `to` at its next look: by one transition of RFC 9293
 // 3.3.2 or by several. Closing is told apart, and may come at any time.
 bool may_follow(TcpState from, TcpState to);
@@ -30,6 +37,11 @@ class NatOracle {
   // A new Nat begins: the old one's flows went with it.
   void restart() { states_.clear(); }
 
+  const Transitions& transitions() const { return transitions_; }
+  // How often each timer of connections fired, by its code in TraceEvent.
+  static constexpr size_t kTimerCodes = 8;
+  const std::array<uint64_t, kTimerCodes>& timers_fired() const { return timers_fired_; }
+
   // The first that were seen, a line each.
   const std::vector<std::string>& violations() const { return violations_; }
 
@@ -43,6 +55,8 @@ class NatOracle {
 
   Limits limits_;
   std::map<FlowId, Seen> states_;  // of open TCP connections
+  Transitions transitions_{};
+  std::array<uint64_t, kTimerCodes> timers_fired_{};
   std::vector<std::string> violations_;
 };
 

@@ -68,12 +68,17 @@ void SimApps::on_accepted(ConnectionId id, uint32_t host, const Endpoint& at) {
   apps_[app].record.connected = true;
   if (!manual && served == nullptr) return relay(app, at);
   if (manual) accepted_[at].push_back(app);
-  if (spec.kind == AppKind::kAcceptAndClose) {
-    apps_[app].record.finished = true;
-    close(app);
-  } else {
+  begin(app);
+}
+
+void SimApps::begin(uint32_t app) {
+  AppRecord& record = apps_[app].record;
+  if (record.spec.kind != AppKind::kAcceptAndClose) {
     step(app);
+    return;
   }
+  record.finished = true;
+  close(app);
 }
 
 std::optional<uint32_t> SimApps::next_accepted(const Endpoint& at) {
@@ -102,7 +107,7 @@ void SimApps::on_stream(ConnectionId id, StreamNotice notice) {
     case StreamNotice::kConnected:
       record.connected = true;
       observe(app, kIsConnected, 0);
-      step(app);
+      begin(app);
       return;
     case StreamNotice::kConnectFailed:
       record.failed = true;

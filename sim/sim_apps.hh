@@ -91,7 +91,8 @@ class SimApps {
   };
 
   uint32_t add(const AppSpec& spec, uint32_t host, ConnectionId id, bool active);
-  void step(uint32_t app);  // does what can be done now
+  void begin(uint32_t app);  // it is connected
+  void step(uint32_t app);   // does what can be done now
   void read(uint32_t app);
   void take(uint32_t app, Bytes bytes);
   void relay(uint32_t app, const Endpoint& to);

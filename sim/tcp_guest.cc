@@ -306,10 +306,11 @@ void TcpGuest::handle_icmp_error(const Parsed& parsed, uint8_t type, uint8_t cod
   const Bytes quoted = parsed.transport.subspan(8);
   const bool v4 = parsed.source.is_v4();
   const size_t header = v4 ? 20 : 40;
-  if (quoted.size() < header + 8) {
+  if (quoted.size() < header) {
     ++counts_.malformed;
     return;
   }
+  if (quoted.size() < header + 8) return;  // our packet had no more
   const uint8_t protocol = quoted[v4 ? 9 : 6];
   const IpAddress source = v4 ? IpAddress(load<Ipv4Address>(quoted.subspan(12)))
                               : IpAddress(load<Ipv6Address>(quoted.subspan(8)));

@@ -7,6 +7,7 @@
 // Nothing here touches a frame or a socket; link_model and sim_sockets carry the decisions out.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -101,8 +102,12 @@ class FaultPlan {
 
   bool replays() const { return replays_; }
   void note(const FaultDecision& decision) {
+    ++made_[static_cast<size_t>(decision.kind)];
     if (record_) decisions_.push_back(decision);
   }
+  // How many of each kind were drawn.
+  static constexpr size_t kKinds = static_cast<size_t>(FaultDecision::Kind::kNoBuffers) + 1;
+  const std::array<uint64_t, kKinds>& made() const { return made_; }
   // The given decisions for one frame or call, in their order.
   std::span<const FaultDecision> given_for(uint32_t stream, uint64_t ordinal) const;
   const std::vector<FaultDecision>& decisions() const { return decisions_; }
@@ -110,6 +115,7 @@ class FaultPlan {
  private:
   bool record_ = false;
   bool replays_ = false;
+  std::array<uint64_t, kKinds> made_{};
   std::vector<FaultDecision> decisions_;  // replaying: sorted by (stream, ordinal), order kept
 };
 

@@ -45,14 +45,15 @@ class Performance {
   void judge_guest_end(size_t index, const Ends& ends);
   void judge_far_end(size_t index, const Ends& ends, const AppRecord& far);
   bool must_come_through(size_t index) const;
+  bool damaged_hop_limit(size_t index, const Ends& ends) const;
   void encore();
   void report(const std::string& what) { broken_.push_back(what); }
 
   const Plan plan_;
   World world_;
-  size_t waiting_ = 0;            // connections and errands not begun yet
-  std::vector<uint32_t> opened_;  // by connection: the guest's flow, or the calling application
-  std::vector<bool> aborted_;     // by connection: by an errand
+  size_t waiting_ = 0;                           // connections and errands not begun yet
+  std::vector<std::optional<uint32_t>> opened_;  // by connection: the guest's flow, or the caller
+  std::vector<bool> aborted_;                    // by connection: by an errand
   bool notes_frames_ = false;
   std::vector<FrameName> frames_;
   std::vector<std::string> broken_;

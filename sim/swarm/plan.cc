@@ -62,6 +62,7 @@ AppSpec guest_app(const Plan& plan, size_t index) {
   if (exchange.way == Exchange::Way::kDns) {
     spec.kind = AppKind::kBanner;
     spec.text = framed_query();
+    return spec;
   }
   spec.checks_pattern = writes_pattern(exchange.far.kind);
   return spec;

@@ -34,6 +34,7 @@ struct Errand {
     kDatagramIn,  // to the forwarded UDP port
     kAbort,       // the guest resets connection `number`
     kRestore,     // the Nat is saved and restored
+    kJunk,        // a frame no good guest sends: junk.hh
   };
   Kind kind{};
   Family family = Family::kIpv4;
