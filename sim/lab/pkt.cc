@@ -154,7 +154,7 @@ void show(const Outcome& outcome, const script::Script& script, const script::Ru
 Outcome run_over(const script::Script& script, Family family, const fs::path& file,
                  const Asked& asked) {
   const script::RunOptions options = options_for(script, family, file, asked);
-  const Outcome outcome = script::run(script, options);
+  Outcome outcome = script::run(script, options);
   if (outcome.kind == Outcome::Kind::kPass) return outcome;
   const bool skip = outcome.kind == Outcome::Kind::kSkip;
   const bool allowed = !outcome.allowed_by.empty();

@@ -76,6 +76,19 @@ bool options_may_differ(const Options& line, Options came, Rules& rules) {
   return true;
 }
 
+// The clock of an ACK that waited shows how long.
+void take_later_clock(Options& line, const Options& came, Rules& rules) {
+  for (TcpOption& option : line) {
+    for (const TcpOption& other : came) {
+      const bool both = option.kind == TcpOption::Kind::kTimestamps && other.kind == option.kind;
+      const uint32_t waited = other.value - option.value;  // milliseconds
+      if (!both || waited == 0 || waited > kAckWaitMax / 1ms) continue;
+      option.value = other.value;
+      rules.insert(kAcks);
+    }
+  }
+}
+
 bool same_options(const Options& a, const Options& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](const TcpOption& one, const TcpOption& other) {
@@ -135,6 +148,7 @@ PacketSpec forgiving(const PacketSpec& line, const SeenPacket& seen, Rules& rule
       options_may_differ(tcp->options, came->options, rules)) {
     tcp->options = came->options;
   }
+  if (is_pure_ack(line.transport)) take_later_clock(tcp->options, came->options, rules);
   return packet;
 }
 

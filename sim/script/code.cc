@@ -272,9 +272,10 @@ CodeVerdict Code::run(const std::string& text, const Lookup& lookup) {
     Expression expression(statement, look);
     const int64_t value = expression.value(0);
     if (!expression.wrong().empty() || !expression.ended()) {
-      const std::string why = expression.wrong().empty() ? "" : ": " + expression.wrong();
-      return {CodeVerdict::Kind::kNotServed,
-              expression.not_known() ? expression.wrong() : "code: " + whole + why};
+      if (expression.not_known()) return {CodeVerdict::Kind::kNotServed, expression.wrong()};
+      std::string why = "code: " + whole;
+      if (!expression.wrong().empty()) why.append(": ").append(expression.wrong());
+      return {CodeVerdict::Kind::kNotServed, std::move(why)};
     }
     if (!assertion)
       variables_[target] = value;

@@ -184,6 +184,23 @@ BOOST_AUTO_TEST_CASE(what_an_rfc_allows_is_told_with_it_and_the_script_goes_on) 
                  9, "RFC 9293 3.8.6.1: a window probe carries a byte");
 }
 
+BOOST_AUTO_TEST_CASE(a_later_ack_has_a_later_clock) {
+  const std::string text =
+      "--tcp_ts_tick_usecs=1000\n" + kListen +
+      "+0 < S 0:0(0) win 9000 <mss 1000,sackOK,TS val 100 ecr 0>\n"
+      "+0 > S. 0:0(0) ack 1 <mss 1460,sackOK,TS val 500 ecr 100>\n"
+      "+.1 < . 1:1(0) ack 1 win 9000 <nop,nop,TS val 200 ecr 500>\n+0 accept(3, ..., ...) = 4\n"
+      "+0 < . 1:501(500) ack 1 win 9000 <nop,nop,TS val 201 ecr 500>\n"
+      "+0 > . 1:1(0) ack 501 <nop,nop,TS val 600 ecr 201>\n"
+      "+1 write(4, ..., 5) = 5\n";
+  const std::string acks = "RFC 9293 3.8.6.3: an ACK may come at once, or wait for 500 ms";
+  expect_allowed(text + "+0 > P. 1:6(5) ack 501 <nop,nop,TS val 1640 ecr 201>\n", 10, acks);
+  const Outcome wrong =
+      outcome_of(text + "+0 > P. 1:6(5) ack 501 <nop,nop,TS val 1600 ecr 201>\n", true);
+  BOOST_TEST((wrong.kind == Kind::kDiffers));
+  BOOST_TEST(wrong.allowed_by.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_super_frame_meets_the_lines_it_is_made_of) {
   expect_pass(kOpen +
               "+0 write(4, ..., 5000) = 5000\n+0 > P. 1:2001(2000) ack 1\n"
