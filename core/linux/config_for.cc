@@ -136,8 +136,12 @@ std::vector<PlannedForward> plan_forwards(const Settings& settings, const Config
     planned.forward.protocol = spec.protocol;
     planned.forward.host = {address, at(spec.first)};
     planned.forward.guest_port = at(spec.guest_port);
-    // Who configured the guest knows its address before it spoke.
-    if (address.is_v6() && settings.configure) {
+    if (!spec.address && spec.protocol == ForwardProtocol::kTcp) {
+      // `localhost` is one place, whichever of its addresses a client tries first; and what a guest
+      // serves, it serves over IPv4. A client that is accepted and then reset tries no other address.
+      planned.forward.guest = config.topology.guest_v4;
+    } else if (address.is_v6() && settings.configure) {
+      // Who configured the guest knows its address before it spoke.
       planned.forward.guest = configured_guest_v6(config.topology);
     }
     planned.optional = !spec.address && address.is_v6();

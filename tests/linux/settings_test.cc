@@ -94,14 +94,18 @@ BOOST_AUTO_TEST_CASE(resolvers_may_have_a_port) {
 }
 
 BOOST_AUTO_TEST_CASE(a_forward_without_an_address_is_planned_twice) {
-  const Settings s = parsed({"run", "-p", "tcp:0:80", "-p", "udp:0.0.0.0:53-54:53", "true"});
+  const Settings s = parsed({"run", "-p", "tcp:0:80", "-p", "udp:0.0.0.0:53-54:53", "-p",
+                             "tcp:[::1]:81:80", "-p", "udp:82:80", "true"});
   const auto planned = plan_forwards(s, Config{});
-  BOOST_REQUIRE(planned.size() == 4u);
+  BOOST_REQUIRE(planned.size() == 7u);
   BOOST_TEST(to_string(planned[0].forward.host) == "127.0.0.1:0");
   BOOST_TEST(to_string(planned[1].forward.host) == "[::1]:0");
   BOOST_TEST(planned[1].same_port_as_last);
   BOOST_TEST(planned[1].optional);
-  BOOST_TEST(to_string(*planned[1].forward.guest) == "fd00:da51::2");
+  // One server, which need not know IPv6, behind both; who asks for IPv6 gets it.
+  BOOST_TEST(to_string(*planned[1].forward.guest) == "10.0.0.2");
+  BOOST_TEST(to_string(*planned[4].forward.guest) == "fd00:da51::2");
+  BOOST_TEST(to_string(*planned[6].forward.guest) == "fd00:da51::2");
   BOOST_TEST(to_string(planned[3].forward.host) == "0.0.0.0:54");
   BOOST_TEST(planned[3].forward.guest_port.number == 54);
 }

@@ -10,7 +10,7 @@ import pytest
 from lab import (FAR4, GATEWAY4, GUEST4, HERE, HOST4, HOST6, NET4, NET6, PREFIX6, Dashi, Lab, dashi_program,
                  eventually, in_url, inside, need)
 
-need("ping", "ss", "tshark")
+need("curl", "ping", "ss", "tshark")
 
 CLIENT = f"{sys.executable} {HERE}/clients.py"
 ALL4, ALL6 = "0.0.0.0", "[::]"
@@ -44,6 +44,14 @@ def test_a_port_of_the_hosts_loopback_leads_to_the_guest(lab: Lab, forwarding: D
 @LOOPBACK
 def test_a_range_of_many_ports_leads_to_as_many_of_the_guest(lab: Lab, forwarding: Dashi, address: str) -> None:
     lab.run("host", f"{CLIENT} we_close_first {address} 18100")
+
+
+@LOOPBACK
+def test_a_server_that_knows_only_ipv4_is_at_localhost(lab: Lab, forwarding: Dashi, address: str) -> None:
+    server = lab.start("server", sys.executable, "-m", "http.server", "--bind", "0.0.0.0", "6901")
+    lab.wait_for_port("server", "", 6901)
+    lab.run("host", f"curl -sSf -o /dev/null --max-time 20 http://{in_url(address)}:18001/")
+    server.stop()
 
 
 @WORLD
