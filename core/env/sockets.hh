@@ -133,7 +133,7 @@ struct InDatagram {
   bool truncated = false;     // the datagram was longer than buffer
   uint16_t segment_size = 0;  // bytes; not 0: a row of datagrams of this size (GRO)
   Endpoint remote;
-  Endpoint local;   // the address it was sent to; unspecified address if unknown
+  Endpoint local;   // the address it was sent to, by which it is answered; unspecified if unknown
   uint8_t ttl = 0;  // 0 = unknown
   uint8_t tos = 0;
 };

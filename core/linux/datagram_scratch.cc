@@ -83,7 +83,8 @@ ReceivedControl read_control(msghdr& message) {
       in_pktinfo info{};
       std::memcpy(&info, CMSG_DATA(c), sizeof info);
       Ipv4Address address;
-      std::memcpy(address.bytes.data(), &info.ipi_addr, 4);
+      // Of a broadcast or multicast address: the one to answer from.
+      std::memcpy(address.bytes.data(), &info.ipi_spec_dst, 4);
       out.destination = address;
     } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
       in6_pktinfo info{};

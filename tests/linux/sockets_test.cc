@@ -315,6 +315,31 @@ BOOST_AUTO_TEST_CASE(many_connections_peek_from_rings_within_one_budget_and_all_
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_came_to_a_broadcast_address_is_answered) {
+  const auto socket = sockets->open_datagram({Ipv4Address{}, {}}, kDatagram);
+  BOOST_REQUIRE(socket.ok());
+  UdpPeer peer;
+  const int on = 1;
+  ::setsockopt(peer.fd.get(), SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
+  const SockAddr everybody =
+      to_sockaddr({Ipv4Address{{127, 255, 255, 255}}, (*socket)->local().port});
+  BOOST_REQUIRE(::sendto(peer.fd.get(), "?", 1, 0, everybody.get(), everybody.size) == 1);
+  BOOST_REQUIRE(eventually(SocketEvent::Kind::kReadable));
+  uint8_t byte = 0;
+  InDatagram in;
+  in.buffer = MutableBytes(&byte, 1);
+  const auto received = (*socket)->receive({&in, 1});
+  BOOST_REQUIRE((received.ok() && *received == 1u));
+  BOOST_TEST((in.local.address == kLoopback));
+  OutDatagram out;
+  out.remote = in.remote;
+  out.local = in.local.address;
+  out.payload = Bytes(&byte, 1);
+  const auto sent = (*socket)->send({&out, 1});
+  BOOST_REQUIRE((sent.ok() && *sent == 1u));
+  BOOST_TEST((peer.received() == std::vector<size_t>{1}));
+}
+
 BOOST_AUTO_TEST_CASE(nothing_is_adopted) {
   BOOST_TEST((sockets->adopt_stream(kFlow) == nullptr));
   BOOST_TEST((sockets->adopt_listener(kFlow) == nullptr));
