@@ -19,6 +19,11 @@ constexpr size_t kFrameMax = 65535 + 14 + 4;
 constexpr size_t kFramesPerTurn = 64;
 constexpr size_t kSlotsMax = 128;  // a packet of 64 KiB in fragments, also at an MTU of 576
 constexpr size_t kReadBytes = size_t{512} << 10;  // holds more than one frame of the greatest size
+// A TCP guest that is silent for these, or does not acknowledge for that long, is gone.
+constexpr int kSilentSeconds = 10;
+constexpr int kProbeSeconds = 5;
+constexpr int kProbes = 3;
+constexpr int kUnheardMs = 30'000;
 constexpr size_t kQueueBytes = size_t{1} << 20;
 
 Result<SockAddr, SystemError> unix_address(const std::string& path) {
@@ -87,7 +92,12 @@ void StreamLink::accept_guest() {
   if (!guest_) return;
   const int on = 1;
   ::setsockopt(guest_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  // One that went without a word would keep the next out.
   ::setsockopt(guest_.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  ::setsockopt(guest_.get(), IPPROTO_TCP, TCP_KEEPIDLE, &kSilentSeconds, sizeof kSilentSeconds);
+  ::setsockopt(guest_.get(), IPPROTO_TCP, TCP_KEEPINTVL, &kProbeSeconds, sizeof kProbeSeconds);
+  ::setsockopt(guest_.get(), IPPROTO_TCP, TCP_KEEPCNT, &kProbes, sizeof kProbes);
+  ::setsockopt(guest_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnheardMs, sizeof kUnheardMs);
   restart_ = true;
 }
 

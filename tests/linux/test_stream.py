@@ -1,8 +1,10 @@
 """`dashi qemu` and guests that do not keep to the protocol of the stream; the frames are made here."""
 from __future__ import annotations
 
+import re
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,3 +190,14 @@ def test_sigterm_in_the_middle_of_a_flood_ends_dashi_cleanly(lab: Lab) -> None:
     except (BrokenPipeError, ConnectionResetError):
         pass
     assert process.popen.wait(timeout=WAIT) == 0, process.output()
+
+
+def test_a_tcp_guest_that_goes_without_a_word_is_noticed(lab: Lab) -> None:
+    """It is asked whether it is there, in seconds, so that the next need not wait."""
+    process = lab.dashi("qemu", "tcp:127.0.0.1:4040")
+    guest = lab.start("host", sys.executable, "-c",
+                      "import socket,time; s = socket.create_connection(('127.0.0.1', 4040)); time.sleep(1000)")
+    eventually("it is watched", lambda: re.search(r"timer:\(keepalive,(10|\d\.?\d*|\d+ms)(sec|,)", lab.run(
+        "host", "ss -Htno state established '( sport = 4040 )'")))
+    guest.end()
+    process.finish()
