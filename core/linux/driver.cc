@@ -212,8 +212,8 @@ void Driver::handle_signals() {
       say_status(clock_now());
     } else if (parts_.command == nullptr || last_call_) {
       stopping_ = true;
-    } else if (number != SIGINT && number != SIGQUIT) {
-      // The terminal sends these to the command as well: it decides.
+    } else if ((number != SIGINT && number != SIGQUIT) || info.ssi_code != SI_KERNEL) {
+      // A terminal's keys, which the kernel tells us of, reach the command as well: it decides.
       parts_.command->signal(number);
     }
   }

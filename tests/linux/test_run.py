@@ -107,16 +107,14 @@ def test_sigterm_goes_to_the_command(lab: Lab) -> None:
     assert process.stop(signal.SIGTERM) == 42
 
 
-def test_sigint_is_left_to_the_command(lab: Lab) -> None:
-    ready = lab.folder / "waiting"
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_what_a_process_sends_goes_to_the_command(lab: Lab, number: signal.Signals) -> None:
+    """Only a terminal's keys reach the command without us."""
+    ready = lab.folder / f"trapped-{number}"
     process = lab.start("host", dashi_program(), "run", "--", "sh", "-c",
-                        f"touch {ready}; while [ ! -e {ready}.go ]; do sleep 0.05; done; exit 7")
+                        f"trap 'exit 42' {number}; touch {ready}; while :; do sleep 0.05; done")
     eventually("the command runs", ready.exists)
-    process.popen.send_signal(signal.SIGINT)
-    time.sleep(0.2)
-    assert process.popen.poll() is None
-    Path(f"{ready}.go").touch()
-    assert process.popen.wait(timeout=WAIT) == 7
+    assert process.stop(number) == 42
 
 
 def test_options_may_stand_before_a_command_without_dashes(lab: Lab) -> None:
