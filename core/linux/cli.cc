@@ -13,7 +13,7 @@
 namespace dashi {
 namespace {
 
-constexpr const char* kVersion = "dashi 0.1.0";
+constexpr const char* kVersion = "dashi " DASHI_VERSION;
 
 // What the options were given, as text: checked one by one in fill().
 struct Words {
@@ -25,7 +25,7 @@ struct Words {
   bool no_ipv6 = false;
   std::string loopback;  // "all", or ports; empty: not given
   std::string udp_filter = "address";
-  std::optional<uint32_t> mtu;
+  std::optional<std::string> mtu;
   std::string netns;
   std::string pid;
   std::string socket;
@@ -155,7 +155,10 @@ void fill_network(const Words& words, Settings& out) {
     check_network("--net6", words.net6, out.net6->address, out.net6->length);
   }
   if (words.no_ipv6 && !words.net6.empty()) refuse("--net6 and --no-ipv6 exclude each other");
-  out.mtu = words.mtu;
+  if (words.mtu) {
+    out.mtu = parse_size(*words.mtu);
+    if (!out.mtu) refuse("--mtu " + *words.mtu + ": not a size such as 1500 or 9KiB");
+  }
   Topology topology;
   topology.ipv6 = out.ipv6;
   if (out.net6) topology.prefix_v6 = *out.net6;
@@ -325,7 +328,7 @@ Result<Settings, CliExit> parse_command_line(int count, const char* const* words
   } catch (const CLI::CallForHelp&) {
     return CliExit{0, app.help()};
   } catch (const CLI::CallForVersion&) {
-    return CliExit{0, std::string(kVersion) + "\n"};
+    return CliExit{0, kVersion};
   } catch (const CLI::ParseError& error) {
     return CliExit{2, "dashi: " + first_line(error.what())};
   }

@@ -114,7 +114,7 @@ Result<Recording, SystemError> start_recording(const std::string& path, const En
   timespec wall{};
   ::clock_gettime(CLOCK_REALTIME, &wall);
   PcapngHeader header;
-  header.application = "dashi 0.1.0";
+  header.application = "dashi " DASHI_VERSION;
   header.unix_ns_at_zero =
       int64_t{wall.tv_sec} * 1'000'000'000 + wall.tv_nsec - nanoseconds(clock_now());
   out.writer = std::make_unique<PcapngWriter>(*out.file, header);

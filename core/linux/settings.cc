@@ -1,5 +1,7 @@
 #include "core/linux/settings.hh"
 
+#include <charconv>
+
 namespace dashi {
 namespace {
 
@@ -73,6 +75,17 @@ std::optional<std::vector<PortRange>> parse_ports(std::string_view text) {
     if (comma == std::string_view::npos) return out;
     text.remove_prefix(comma + 1);
   }
+}
+
+std::optional<uint32_t> parse_size(std::string_view text) {
+  uint32_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [unit, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{}) return std::nullopt;
+  if (unit == end) return number;
+  if (std::string_view(unit, static_cast<size_t>(end - unit)) != "KiB") return std::nullopt;
+  if (number > UINT32_MAX / 1024) return std::nullopt;
+  return number * 1024;
 }
 
 }  // namespace dashi

@@ -50,5 +50,7 @@ struct Settings {
 std::optional<ForwardSpec> parse_forward(std::string_view text, std::string& error);
 // 80 or 8000-8010, several by commas.
 std::optional<std::vector<PortRange>> parse_ports(std::string_view text);
+// Bytes: 1500 or 9KiB.
+std::optional<uint32_t> parse_size(std::string_view text);
 
 }  // namespace dashi

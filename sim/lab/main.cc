@@ -31,6 +31,8 @@ int usage_error(const char* message, std::string_view what) {
   return 2;
 }
 
+bool is_help(std::string_view word) { return word == "--help" || word == "-h"; }
+
 int list_worlds() {
   for (const NamedWorld& world : dashi::named_worlds()) {
     std::printf("%-14s %s\n", world.name, world.about);
@@ -58,7 +60,7 @@ int print_digests(int count, char** names) {
 int run(int argc, char** argv) {
   if (argc < 2) return usage_error("no verb", "worlds, digest, pkt or swarm");
   const std::string_view verb = argv[1];
-  if (verb == "--help" || verb == "-h") {
+  if (is_help(verb) || (argc > 2 && is_help(argv[2]))) {
     print_usage(stdout);
     return 0;
   }

@@ -177,8 +177,10 @@ BOOST_AUTO_TEST_CASE(the_lab_says_what_it_cannot_do_and_exits_2) {
     BOOST_TEST(said.find('\n') == said.size() - 1, "more than a line: " << said);
   }
   int status = 0;
-  BOOST_TEST(output_of(lab + " --help", status).find("digest") != std::string::npos);
-  BOOST_TEST(status == 0);
+  for (const char* arguments : {" --help", " digest --help", " pkt --help", " worlds -h"}) {
+    BOOST_TEST(output_of(lab + arguments, status).find("digest") != std::string::npos);
+    BOOST_TEST(status == 0);
+  }
   BOOST_TEST(output_of(lab + " worlds", status).find("bad-link") != std::string::npos);
   BOOST_TEST(output_of(lab + " worlds 2>&1 >/dev/full", status) ==
              "dashi-lab: standard output: No space left on device\n");

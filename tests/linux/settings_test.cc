@@ -110,6 +110,15 @@ BOOST_AUTO_TEST_CASE(a_forward_without_an_address_is_planned_twice) {
   BOOST_TEST(planned[3].forward.guest_port.number == 54);
 }
 
+BOOST_AUTO_TEST_CASE(sizes_have_units) {
+  BOOST_TEST(parsed({"run", "--mtu", "9KiB", "true"}).mtu.value() == 9216u);
+  BOOST_TEST(parse_size("1500").value() == 1500u);
+  BOOST_TEST(parse_size("64KiB").value() == 65536u);
+  for (const char* text : {"", "KiB", "1kb", "1KiBs", "-1", "4194304KiB", "4294967296"}) {
+    BOOST_TEST(!parse_size(text).has_value());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(limits_keep_to_80_percent_of_the_descriptors) {
   const Limits whole;
   BOOST_TEST(scaled(whole, 100'000, 2000).tcp_connections == whole.tcp_connections);

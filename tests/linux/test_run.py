@@ -204,6 +204,13 @@ def test_the_manual_knows_every_option(lab: Lab, verb: str) -> None:
     assert [option for option in options if not re.search(re.escape(option) + r"(?![a-z0-9-])", page)] == []
 
 
+def test_the_version_is_one_line(lab: Lab) -> None:
+    project = (HERE.parents[1] / "CMakeLists.txt").read_text()
+    version = re.search(r"project\(dashi VERSION (\S+)", project)
+    assert version
+    assert dashi("--version").stdout == f"dashi {version[1]}\n"
+
+
 def ends(process: subprocess.Popen[bytes]) -> int:
     try:
         return process.wait(timeout=WAIT)
