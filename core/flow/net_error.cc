@@ -84,11 +84,11 @@ std::optional<IcmpReport> report_for(SocketError error) {
       return IcmpReport::kTimeExceeded;
     case SocketError::kAccessDenied:
     case SocketError::kTooManySockets:
-    case SocketError::kNoBuffers:
       return IcmpReport::kAdminProhibited;
     case SocketError::kMessageTooLong:
       return IcmpReport::kPacketTooBig;
     case SocketError::kWouldBlock:
+    case SocketError::kNoBuffers:
     case SocketError::kReset:
     case SocketError::kAddressInUse:
     case SocketError::kClosed:

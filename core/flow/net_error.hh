@@ -10,8 +10,9 @@
 
 namespace dashi {
 
-// What the guest is told about an error of connect, open or send; nothing for kWouldBlock and for
-// errors that concern a stream.
+// What the guest is told about an error of open or send; nothing for errors that concern a stream, and
+// nothing for kWouldBlock and kNoBuffers: a full queue of the host loses the packet like any queue on its
+// way. Linux says so (ENOBUFS) to a socket that asked for errors, and of every packet while it is full.
 std::optional<IcmpReport> report_for(SocketError error);
 
 // The IP packet of the guest that an ICMP error is about, as much of it as is known.

@@ -106,6 +106,12 @@ void EchoProxy::refuse(Instant now, const Packet& packet, SocketError error) {
   context_.drop(DropReason::kEchoSendFailed, packet.frame);
 }
 
+void EchoProxy::refuse_at_limit(Instant now, const Packet& packet) {
+  context_.counters.increment(Counter::kEchoLimit);
+  errors_.report(now, IcmpReport::kAdminProhibited, packet, 0);
+  context_.drop(DropReason::kFlowLimit, packet.frame);
+}
+
 void EchoProxy::answer_as_gateway(const Packet& packet) {
   const auto request = load<IcmpHeader>(packet.transport);
   const bool v4 = packet.ip_header.source.is_v4();
@@ -130,23 +136,16 @@ uint32_t EchoProxy::find_or_open(Instant now, const Packet& packet, const Endpoi
   const uint32_t known = index_.find(key);
   if (known != FlowIndex<EndpointKey>::kNone) return known;
   if (flows_.full() && !make_room(now)) {
-    context_.counters.increment(Counter::kEchoLimit);
-    errors_.report(now, IcmpReport::kAdminProhibited, packet, 0);
-    context_.drop(DropReason::kFlowLimit, packet.frame);
+    refuse_at_limit(now, packet);
     return SlotBitmap::kNone;
   }
   const uint32_t slot = flows_.emplace();
   auto opened = context_.env.sockets.open_echo(guest.address.family(), id_of(slot));
   if (!opened.ok()) {
     flows_.erase(slot);
-    const bool ours = opened.error() == SocketError::kTooManySockets;
-    if (ours) context_.counters.increment(Counter::kEchoLimit);
-    if (!ours) {
-      refuse(now, packet, opened.error());
-      return SlotBitmap::kNone;
-    }
-    errors_.report(now, IcmpReport::kAdminProhibited, packet, 0);
-    context_.drop(DropReason::kFlowLimit, packet.frame);
+    const SocketError error = opened.error();
+    const bool ours = error == SocketError::kTooManySockets || error == SocketError::kNoBuffers;
+    ours ? refuse_at_limit(now, packet) : refuse(now, packet, error);
     return SlotBitmap::kNone;
   }
   Flow& flow = flows_[slot];

@@ -55,6 +55,7 @@ class EchoProxy {
   template <typename Archive>
   void archive_all(Archive& ar);
   void refuse(Instant now, const Packet& packet, SocketError error);
+  void refuse_at_limit(Instant now, const Packet& packet);
   void answer_as_gateway(const Packet& packet);
   uint32_t find_or_open(Instant now, const Packet& packet, const Endpoint& guest);
   bool make_room(Instant now);

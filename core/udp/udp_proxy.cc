@@ -112,7 +112,8 @@ uint32_t UdpProxy::find_or_open(Instant now, const Packet& packet) {
       context_.env.sockets.open_datagram(any_of(packet.ip_header.source.family()), id_of(slot));
   if (!opened.ok()) {
     mappings_.erase(slot);
-    if (opened.error() == SocketError::kTooManySockets) {
+    if (opened.error() == SocketError::kTooManySockets ||
+        opened.error() == SocketError::kNoBuffers) {
       refuse_at_limit(now, packet);
       return SlotBitmap::kNone;
     }

@@ -42,7 +42,8 @@ struct DatagramState {
   std::deque<Arrival> incoming;
   std::optional<SocketError> send_error;   // of every send while set
   size_t send_room = ~size_t{0};           // datagrams taken before kWouldBlock
-  std::optional<Endpoint> refused_remote;  // a datagram to it stops with kAccessDenied
+  std::optional<Endpoint> refused_remote;  // a datagram to it stops with `refusal`
+  SocketError refusal = SocketError::kAccessDenied;
   size_t send_calls = 0;
 };
 
@@ -109,7 +110,7 @@ class Datagram final : public DatagramSocket {
     for (const OutDatagram& d : datagrams) {
       if (state_.send_room == 0) break;
       if (state_.refused_remote == d.remote) {
-        if (taken == 0) return SocketError::kAccessDenied;
+        if (taken == 0) return state_.refusal;
         break;
       }
       if (state_.send_room != ~size_t{0}) --state_.send_room;

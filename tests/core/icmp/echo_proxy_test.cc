@@ -263,6 +263,20 @@ BOOST_AUTO_TEST_CASE(a_host_without_sockets_left_is_told_apart_from_one_that_for
   BOOST_TEST(world.link.frames.back().packet().transport[0] == 3);
 }
 
+BOOST_AUTO_TEST_CASE(a_full_queue_of_the_host_loses_a_request_and_says_nothing) {
+  ping(1);
+  for (const SocketError error : {SocketError::kNoBuffers, SocketError::kWouldBlock}) {
+    world.sockets.echoes[0].send_error = error;
+    ping(1);
+  }
+  BOOST_TEST(world.drops(DropReason::kEchoSendFailed) == 2u);
+  BOOST_TEST(world.link.frames.empty());
+  world.sockets.open_error = SocketError::kNoBuffers;  // no socket is another matter: that lasts
+  ping(2);
+  BOOST_TEST(world.link.take().packet().transport[0] == 3);
+  BOOST_TEST(world.counters[Counter::kEchoLimit] == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(a_full_guest_link_leaves_replies_in_the_socket) {
   ping(1);
   world.link.room = 1;

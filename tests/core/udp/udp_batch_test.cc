@@ -93,6 +93,29 @@ BOOST_AUTO_TEST_CASE(a_socket_without_room_loses_what_it_did_not_take) {
   BOOST_TEST(socket(0).sent.size() == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(a_full_queue_of_the_host_loses_a_datagram_and_says_nothing) {
+  frame(kGuest, kRemote, 0);
+  socket(0).refused_remote = at("192.0.2.66", 1);
+  socket(0).refusal = SocketError::kNoBuffers;
+  for (uint8_t i = 1; i <= 200; ++i) frame(kGuest, at("192.0.2.66", 1), i);
+  frame(kGuest, kRemote, 201);  // by a queue that has room
+  proxy.finish_batch(now);
+  BOOST_TEST(world.drops(DropReason::kUdpSendFailed) == 200u);
+  BOOST_REQUIRE(socket(0).sent.size() == 2u);
+  BOOST_TEST(socket(0).sent[1].payload == ByteVector{201});
+  BOOST_TEST(world.link.frames.empty());
+  // Nor is what the network says held back for it.
+  NetError error;
+  error.error = SocketError::kMessageTooLong;
+  error.icmp_type = 3;
+  error.icmp_code = 4;
+  error.mtu = 1280;
+  error.original_remote = kRemote;
+  event(0, SocketEvent::Kind::kNetError, error);
+  expect_icmp(3, 4);
+  BOOST_TEST(world.counters[Counter::kIcmpErrorsLimited] == 0u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -306,8 +306,11 @@ BOOST_AUTO_TEST_CASE(a_host_without_that_family_is_unreachable) {
   world.sockets.open_error = SocketError::kTooManySockets;
   guest_sends(kGuest, kRemote, {1});
   expect_icmp(3, 13);
-  BOOST_TEST(world.counters[Counter::kUdpLimit] == 1u);
-  BOOST_TEST(world.drops(DropReason::kFlowLimit) == 1u);
+  world.sockets.open_error = SocketError::kNoBuffers;
+  guest_sends(kGuest, kRemote, {1});
+  expect_icmp(3, 13);
+  BOOST_TEST(world.counters[Counter::kUdpLimit] == 2u);
+  BOOST_TEST(world.drops(DropReason::kFlowLimit) == 2u);
   BOOST_TEST(proxy.size() == 0u);
 }
 
