@@ -129,6 +129,7 @@ void dispatch_fragment(Rooms& rooms, Instant now, const Packet& packet) {
     return;
   }
   if (drop_group(context, packet, rooms.policy.resolve(ip.destination))) return;
+  if (rooms.fragments.waits_for_finish()) finish_batch(rooms, now);
   const Bytes frame = rooms.fragments.handle_packet(now, packet);
   if (frame.empty()) return;
   Packet whole;
@@ -176,6 +177,12 @@ void dispatch(Rooms& rooms, Instant now, const GuestFrame& frame) {
   } else {
     dispatch_ip(rooms, now, packet);
   }
+}
+
+void finish_batch(Rooms& rooms, Instant now) {
+  rooms.udp.finish_batch(now);
+  rooms.tcp.finish_batch(now);
+  rooms.fragments.finish_batch();
 }
 
 }  // namespace dashi

@@ -6,6 +6,9 @@
 
 namespace dashi {
 
+// What the frame carries may be gathered: its bytes are borrowed until finish_batch.
 void dispatch(Rooms& rooms, Instant now, const GuestFrame& frame);
+// Sends what was gathered. A batch may be finished more than once on its way.
+void finish_batch(Rooms& rooms, Instant now);
 
 }  // namespace dashi

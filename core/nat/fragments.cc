@@ -107,19 +107,20 @@ Fragments::Whole* Fragments::find_or_open(Instant now, const Packet& packet,
         whole.source == ip.source && whole.destination == ip.destination) {
       return &whole;
     }
-    if (oldest == nullptr || whole.deadline < oldest->deadline) oldest = &whole;
+    if (oldest == nullptr || whole.order < oldest->order) oldest = &whole;
   }
   if (free == nullptr && oldest != nullptr) {
     discard(now, *oldest, true);
     free = oldest;
   }
-  if (free == nullptr) return nullptr;  // all were completed in this very batch
+  if (free == nullptr) return nullptr;  // there are none at all
   if (free->bytes == nullptr) free->bytes = std::make_unique<uint8_t[]>(kHeadMax + kPayloadMax);
   free->source = ip.source;
   free->destination = ip.destination;
   free->id = fragment.id;
   free->protocol = fragment.protocol;
   free->deadline = now + (ip.source.is_v4() ? kTimeoutV4 : kTimeoutV6);
+  free->order = opened_++;
   ++used_;
   return free;
 }
@@ -233,14 +234,14 @@ void Fragments::restart_link() {
 template <typename Archive>
 void Fragments::archive_all(Archive& ar) {
   auto count = static_cast<uint32_t>(wholes_.size());
-  ar(count);
+  ar(count, opened_);
   if (count != wholes_.size()) count = 0;  // of another configuration: what follows will not fit
   for (uint32_t i = 0; i < count && ar.ok(); ++i) {
     Whole& w = wholes_[i];
     ar(w.deadline);
     if (!w.used()) continue;
     ar(w.source, w.destination, w.id, w.protocol, w.fragments, w.head_bytes, w.first_bytes);
-    ar(w.received, w.end, w.total, w.units);
+    ar(w.received, w.end, w.total, w.units, w.order);
     if constexpr (Archive::kReading) {
       const bool head_fits = w.head_bytes == 0 ||
                              (w.head_bytes >= 54 && w.head_bytes <= kHeadMax) ||

@@ -27,6 +27,9 @@ class Fragments {
   // Takes a packet that parse() found to be a fragment. Gives the whole packet in a frame, good until
   // finish_batch, when none of it is missing any more; else nothing.
   Bytes handle_packet(Instant now, const Packet& packet);
+  // No place is left for another packet, and some are taken by what was given whole: a batch should be
+  // finished before the next fragment, lest a packet be lost for them.
+  bool waits_for_finish() const { return given_ != 0 && used_ == wholes_.size(); }
   void finish_batch();  // what was given whole is not looked at any more
   void handle_timers(Instant now);
   Instant next_deadline() const;
@@ -49,6 +52,7 @@ class Fragments {
     uint8_t protocol = 0;       // part of the name for IPv4, 0 for IPv6
     Instant deadline = kNever;  // kNever: the slot is free, or the packet was given whole
     bool given = false;         // until finish_batch
+    uint64_t order = 0;         // of opening: within a batch all deadlines are alike
     uint32_t fragments = 0;     // taken
     uint32_t head_bytes = 0;    // before the payload; 0 while the first fragment is missing
     uint32_t first_bytes = 0;   // of payload in the first fragment
@@ -76,6 +80,7 @@ class Fragments {
   std::vector<Whole> wholes_;
   uint32_t used_ = 0;   // of wholes_
   uint32_t given_ = 0;  // of wholes_, until finish_batch
+  uint64_t opened_ = 0;
 };
 
 }  // namespace dashi

@@ -8,7 +8,7 @@
 namespace dashi {
 namespace {
 
-constexpr uint32_t kArchiveVersion = 4;
+constexpr uint32_t kArchiveVersion = 5;
 
 Secrets draw_secrets(Entropy& entropy) {
   Secrets secrets;
@@ -60,9 +60,7 @@ Nat::~Nat() = default;
 void Nat::handle_frames(Instant now, std::span<const GuestFrame> frames) {
   observe(*rooms_, now);
   for (const GuestFrame& frame : frames) dispatch(*rooms_, now, frame);
-  rooms_->udp.finish_batch(now);
-  rooms_->tcp.finish_batch(now);
-  rooms_->fragments.finish_batch();
+  finish_batch(*rooms_, now);
 }
 
 void Nat::handle_sockets(Instant now, std::span<const SocketEvent> events) {

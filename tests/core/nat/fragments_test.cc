@@ -36,6 +36,7 @@ std::vector<ByteVector> cut(const ByteVector& frame, size_t each, uint16_t id) {
 }
 
 struct Fixture : NatBench {
+  using NatBench::NatBench;
   IpSpec four = v4("10.0.0.2", "198.51.100.7");
   IpSpec six = v6("fd00:da51::2", "2001:db8::7");
 
@@ -163,6 +164,47 @@ BOOST_AUTO_TEST_CASE(at_the_bound_the_oldest_gives_way) {
   feed(datagram(four, 3000, 17)[1]);
   feed(datagram(four, 3000, 17)[2]);
   BOOST_TEST((newest().payload == pattern(3000)));
+}
+
+BOOST_AUTO_TEST_CASE(a_burst_of_whole_packets_is_more_than_there_are_places) {
+  feed(datagram(four, 3000, 1000)[0]);  // incomplete, and older than all that follow
+  for (const IpSpec& ip : {four, six}) {
+    std::vector<ByteVector> frames;
+    for (uint16_t id = 1; id <= 64; ++id) {
+      for (const ByteVector& f : datagram(ip, size_t{2000} + id, id)) frames.push_back(f);
+    }
+    std::vector<GuestFrame> views;
+    for (const ByteVector& f : frames) views.push_back({f, {}});
+    nat->handle_frames(now, views);
+    const auto& sent = sockets.datagrams.back().sent;
+    BOOST_REQUIRE(sent.size() == 64u);
+    for (size_t i = 0; i < 64; ++i) BOOST_TEST((sent[i].payload == pattern(2001 + i)));
+  }
+  BOOST_TEST(drops() == 0u);
+  feed(datagram(four, 3000, 1000)[1]);
+  feed(datagram(four, 3000, 1000)[2]);
+  BOOST_TEST((sockets.datagrams[1].sent.back().payload == pattern(3000)));
+}
+
+BOOST_AUTO_TEST_CASE(the_bound_is_what_the_limits_say) {
+  Config config;
+  config.limits.reassemblies = 3;
+  Fixture small(config);
+  std::vector<ByteVector> frames;
+  for (uint16_t id = 1; id <= 8; ++id) frames.push_back(datagram(four, 3000, id)[0]);
+  std::vector<GuestFrame> views;
+  for (const ByteVector& f : frames) views.push_back({f, {}});
+  small.nat->handle_frames(small.now, views);
+  BOOST_TEST(small.drops(DropReason::kIpv4Fragment) == 5u);
+  for (int i = 0; i < 5; ++i) small.icmp(11, 1);
+  BOOST_TEST(small.link.frames.empty());
+  for (uint16_t id = 6; id <= 8; ++id) {
+    for (size_t i = 1; i <= 2; ++i) BOOST_TEST(small.feed(datagram(four, 3000, id)[i]) == 0u);
+    BOOST_TEST((small.newest().payload == pattern(3000)));
+  }
+  config.limits.reassemblies = 0;
+  Fixture none(config);
+  none.dropped(datagram(four, 3000, 1)[0], DropReason::kFlowLimit);
 }
 
 BOOST_AUTO_TEST_CASE(who_may_not_speak_may_not_in_fragments) {
