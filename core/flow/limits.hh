@@ -20,6 +20,8 @@ struct Limits {
   size_t tcp_uplink_bytes_total = size_t{64} << 20;  // held for the host by all
   uint32_t tcp_failures_remembered = 1024;           // connect failures kept for 1 s
   uint32_t udp_endpoints = 2048;
+  uint32_t udp_contacts =
+      8192;  // remotes that guest endpoints have sent to, of all endpoints together
   uint32_t udp_forwards = 1024;  // sockets: an address and a port each
   uint32_t echo_ids = 256;
   uint32_t guest_addresses_v6 = 16;

@@ -8,7 +8,7 @@
 namespace dashi {
 namespace {
 
-constexpr uint32_t kArchiveVersion = 5;
+constexpr uint32_t kArchiveVersion = 6;
 
 Secrets draw_secrets(Entropy& entropy) {
   Secrets secrets;

@@ -35,10 +35,6 @@ UdpForwards::UdpForwards(const UdpConfig& config, FlowContext& context, const Ad
       ready_(context.limits.udp_forwards),
       next_alias_(kFirstAlias) {}
 
-UdpForwards::PeerKey UdpForwards::peer_key(uint32_t forward, const Endpoint& remote) {
-  return {remote.address.raw(), forward, remote.port.number, remote.address.family()};
-}
-
 FlowId UdpForwards::id_of(uint32_t slot) const {
   return {FlowKind::kUdpForward, slot, forwards_.generation(slot)};
 }
@@ -114,8 +110,8 @@ void UdpForwards::handle_socket(Instant now, const SocketEvent& event) {
   }
   if (event.kind == SocketEvent::Kind::kReadable) ready_.set(slot);
   if (event.kind != SocketEvent::Kind::kNetError) return;
-  const uint32_t peer = by_remote_.find(peer_key(slot, event.error.original_remote));
-  if (peer == FlowIndex<PeerKey>::kNone) return;
+  const uint32_t peer = by_remote_.find(remote_key(slot, event.error.original_remote));
+  if (peer == FlowIndex<RemoteKey>::kNone) return;
   carrier_.relay(now, event.error, peers_[peer].guest, peers_[peer].seen);
 }
 
@@ -175,9 +171,9 @@ void UdpForwards::receive(Instant now, uint32_t slot, const InDatagram& datagram
 
 uint32_t UdpForwards::find_or_add_peer(Instant now, uint32_t forward, const Endpoint& remote,
                                        const Endpoint& guest) {
-  const PeerKey key = peer_key(forward, remote);
+  const RemoteKey key = remote_key(forward, remote);
   const uint32_t known = by_remote_.find(key);
-  if (known != FlowIndex<PeerKey>::kNone) {
+  if (known != FlowIndex<RemoteKey>::kNone) {
     if (peers_[known].guest == guest) return known;
     erase_peer(known);  // the guest has moved to another address
   }
@@ -237,7 +233,7 @@ bool UdpForwards::make_room(Instant now) {
 
 void UdpForwards::erase_peer(uint32_t slot) {
   const Peer& peer = peers_[slot];
-  by_remote_.erase(peer_key(peer.forward, peer.remote));
+  by_remote_.erase(remote_key(peer.forward, peer.remote));
   by_guest_.erase(flow_key(peer.guest, peer.seen));
   timers_.clear(slot);
   peers_.erase(slot);
@@ -269,10 +265,10 @@ void UdpForwards::archive_all(Archive& ar) {
   archive_slots(ar, peers_, [&](uint32_t slot, Peer& peer) {
     ar(peer.forward, peer.remote, peer.local, peer.seen, peer.guest, peer.last_used, peer.answered);
     if constexpr (Archive::kReading) {
-      const PeerKey remote = peer_key(peer.forward, peer.remote);
+      const RemoteKey remote = remote_key(peer.forward, peer.remote);
       const FlowKey guest = flow_key(peer.guest, peer.seen);
       if (!forwards_.contains(peer.forward) ||
-          by_remote_.find(remote) != FlowIndex<PeerKey>::kNone ||
+          by_remote_.find(remote) != FlowIndex<RemoteKey>::kNone ||
           by_guest_.find(guest) != FlowIndex<FlowKey>::kNone) {
         ar.fail();
         return;

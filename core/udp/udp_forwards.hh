@@ -15,6 +15,7 @@
 #include "core/base/slot_map.hh"
 #include "core/flow/flow_key.hh"
 #include "core/flow/timers.hh"
+#include "core/udp/remote_key.hh"
 #include "core/udp/udp_carrier.hh"
 #include "core/udp/udp_config.hh"
 #include "core/udp/udp_uplink.hh"
@@ -62,17 +63,6 @@ class UdpForwards {
     Instant last_used;      // by either direction
     bool answered = false;  // by the guest
   };
-  // A peer by its host side. Free of padding, as FlowIndex wants it.
-  struct PeerKey {
-    Ipv6Address address;
-    Be32 forward;
-    Be16 port;
-    Family family = Family::kIpv4;
-    friend bool operator==(const PeerKey&, const PeerKey&) = default;
-  };
-  static_assert(sizeof(PeerKey) == 23);
-
-  static PeerKey peer_key(uint32_t forward, const Endpoint& remote);
   std::optional<Endpoint> guest_of(const Forward& forward) const;
   uint32_t find(const Endpoint& host) const;
   uint32_t find_or_add_peer(Instant now, uint32_t forward, const Endpoint& remote,
@@ -90,14 +80,14 @@ class UdpForwards {
   UdpCarrier& carrier_;
   SlotMap<Forward> forwards_;
   SlotMap<Peer> peers_;
-  FlowIndex<FlowKey> by_guest_;   // what the guest's answer selects
-  FlowIndex<PeerKey> by_remote_;  // what an arrival selects
-  Timers timers_;                 // of peers
-  SlotBitmap ready_;              // forwards that may have datagrams to receive
-  uint32_t cursor_ = 0;           // the forward that flush visits first
-  uint32_t victim_ = 0;           // the peer that make_room looks at first
-  uint16_t next_alias_;           // the gateway's port that is tried first for a peer
-  Instant no_victim_before_{};    // until then no peer can give way
+  FlowIndex<FlowKey> by_guest_;     // what the guest's answer selects
+  FlowIndex<RemoteKey> by_remote_;  // by forward: what an arrival selects
+  Timers timers_;                   // of peers
+  SlotBitmap ready_;                // forwards that may have datagrams to receive
+  uint32_t cursor_ = 0;             // the forward that flush visits first
+  uint32_t victim_ = 0;             // the peer that make_room looks at first
+  uint16_t next_alias_;             // the gateway's port that is tried first for a peer
+  Instant no_victim_before_{};      // until then no peer can give way
 };
 
 }  // namespace dashi

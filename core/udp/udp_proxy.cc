@@ -31,6 +31,7 @@ UdpProxy::UdpProxy(const UdpConfig& config, FlowContext& context, const AddressP
       carrier_(context, policy, errors),
       forwards_(config, context, policy, uplink_, carrier_, index_key),
       mappings_(context.limits.udp_endpoints),
+      contacts_(config, context.limits.udp_contacts, context.limits.udp_endpoints, index_key),
       index_(context.limits.udp_endpoints, index_key),
       timers_(context.limits.udp_endpoints),
       ready_(context.limits.udp_endpoints) {}
@@ -56,8 +57,10 @@ void UdpProxy::handle_packet(Instant now, const Packet& packet) {
   Mapping& mapping = mappings_[slot];
   mapping.last_used = now;
   mapping.dns_only = mapping.dns_only && packet.destination_port == kDnsPort;
-  mapping.contacts.touch(*remote, packet.ip_header.destination);
+  mapping.latest = *remote;
   ++mapping.sent;
+  const IpAddress& seen = packet.ip_header.destination;
+  contacts_.touch(now, slot, contact_of(*remote, seen != remote->address), seen);
   uplink_.send(now, *mapping.socket, packet, *remote, {});
 }
 
@@ -154,6 +157,7 @@ bool UdpProxy::make_room(Instant now) {
 void UdpProxy::close(uint32_t slot, Close why) {
   carrier_.trace(TraceEvent::Kind::kFlowClosed, id_of(slot), static_cast<uint32_t>(why));
   index_.erase(endpoint_key(mappings_[slot].guest));
+  contacts_.forget(slot);
   timers_.clear(slot);
   ready_.clear(slot);
   mappings_.erase(slot);
@@ -169,11 +173,11 @@ void UdpProxy::handle_socket(Instant now, const SocketEvent& event) {
   if (event.kind == SocketEvent::Kind::kReadable) ready_.set(slot);
   if (event.kind != SocketEvent::Kind::kNetError) return;
   // An ICMP error neither ends nor refreshes a mapping (RFC 4787 REQ-12).
-  const Mapping& mapping = mappings_[slot];
-  const Contact* contact = mapping.contacts.find(event.error.original_remote);
-  if (contact == nullptr) return;
-  const Endpoint seen{contact->seen, contact->remote.port};
-  carrier_.relay(now, event.error, mapping.guest, seen);
+  const Endpoint& remote = event.error.original_remote;
+  const bool exactly = policy_.resolve(remote.address).verdict != Destination::Verdict::kForward;
+  const uint32_t contact = contacts_.find(now, slot, contact_of(remote, exactly));
+  if (contact == Contacts::kNone) return;
+  carrier_.relay(now, event.error, mappings_[slot].guest, {contacts_.seen(contact), remote.port});
 }
 
 void UdpProxy::handle_guest_writable(Instant now) {
@@ -214,47 +218,44 @@ void UdpProxy::flush(Instant now) {
     // The guest's next datagram opens another socket.
     if (batch.pull == UdpCarrier::Pull::kFailed) close(slot, Close::kSocketFailed);
     if (batch.pull != UdpCarrier::Pull::kSome) continue;
-    for (const InDatagram& datagram : batch.datagrams) receive(now, mapping, datagram);
+    for (const InDatagram& datagram : batch.datagrams) receive(now, slot, datagram);
     budget -= static_cast<uint32_t>(batch.datagrams.size());
   }
   forwards_.flush(now);
 }
 
-void UdpProxy::receive(Instant now, Mapping& mapping, const InDatagram& datagram) {
-  const auto source = seen_source(mapping, datagram.remote);
+void UdpProxy::receive(Instant now, uint32_t slot, const InDatagram& datagram) {
+  const auto source = admit(now, slot, datagram.remote);
   if (!source.has_value()) {
     context_.counters.increment(Counter::kUdpFiltered);
     return carrier_.drop_incoming(DropReason::kUdpFiltered);
   }
+  Mapping& mapping = mappings_[slot];
   mapping.last_used = now;
   ++mapping.received;
   carrier_.deliver(datagram, *source, mapping.guest);
 }
 
+// What is remembered of a remote: its address, unless the filter asks for the port too. Host loopback and
+// addresses the guest could not send to only answer, whatever the filter: nobody outside speaks as the
+// gateway or as a host of the guest's link, and no other service of the host speaks up.
+Endpoint UdpProxy::contact_of(const Endpoint& remote, bool exactly) const {
+  if (exactly || config_.filter == UdpFilter::kAddressAndPortDependent) return remote;
+  return {remote.address, Port{}};
+}
+
 // By which name the guest is to know the remote; nothing if the filter keeps it out (RFC 4787 5).
-std::optional<Endpoint> UdpProxy::seen_source(const Mapping& mapping,
-                                              const Endpoint& remote) const {
-  if (remote.address.family() != mapping.guest.address.family() || remote.port.number == 0) {
+std::optional<Endpoint> UdpProxy::admit(Instant now, uint32_t slot, const Endpoint& remote) {
+  if (remote.address.family() != mappings_[slot].guest.address.family() ||
+      remote.port.number == 0) {
     return std::nullopt;
   }
-  const Contact* contact = mapping.contacts.find(remote);
-  // Host loopback and addresses the guest could not send to only answer, whatever the filter: nobody
-  // outside speaks as the gateway or as a host of the guest's link.
-  if (policy_.resolve(remote.address).verdict != Destination::Verdict::kForward) {
-    if (contact == nullptr) return std::nullopt;
-    return Endpoint{contact->seen, remote.port};
-  }
-  switch (config_.filter) {
-    case UdpFilter::kEndpointIndependent:
-      return remote;
-    case UdpFilter::kAddressDependent:
-      if (mapping.contacts.has_address(remote.address)) return remote;
-      return std::nullopt;
-    case UdpFilter::kAddressAndPortDependent:
-      if (contact != nullptr) return remote;
-      return std::nullopt;
-  }
-  return std::nullopt;
+  const bool reachable = policy_.resolve(remote.address).verdict == Destination::Verdict::kForward;
+  if (reachable && config_.filter == UdpFilter::kEndpointIndependent) return remote;
+  const uint32_t contact = contacts_.find(now, slot, contact_of(remote, !reachable));
+  if (contact == Contacts::kNone) return std::nullopt;
+  contacts_.refresh(now, contact);
+  return Endpoint{contacts_.seen(contact), remote.port};
 }
 
 Instant UdpProxy::next_deadline() const {
@@ -278,7 +279,7 @@ void UdpProxy::archive_all(Archive& ar) {
   archive_slots(ar, mappings_, [&](uint32_t slot, Mapping& mapping) {
     bool ready = ready_.test(slot);
     ar(mapping.guest, mapping.last_used, mapping.dns_only, mapping.row, mapping.sent,
-       mapping.received, mapping.contacts, ready);
+       mapping.received, mapping.latest, ready);
     if constexpr (Archive::kReading) {
       const EndpointKey key = endpoint_key(mapping.guest);
       mapping.socket = context_.env.sockets.adopt_datagram(id_of(slot));
@@ -291,6 +292,12 @@ void UdpProxy::archive_all(Archive& ar) {
     }
   });
   ar(cursor_, no_idle_before_);
+  contacts_.archive_all(ar);
+  if constexpr (Archive::kReading) {
+    for (uint32_t slot = 0; slot < mappings_.capacity(); ++slot) {
+      if (contacts_.count(slot) != 0 && !mappings_.contains(slot)) return ar.fail();
+    }
+  }
   carrier_.archive_all(ar);
   forwards_.archive_all(ar);
 }
@@ -313,10 +320,10 @@ void UdpProxy::dump(std::string& out, Instant now) const {
     const auto idle =
         std::chrono::duration_cast<std::chrono::milliseconds>(now - mapping.last_used);
     out += "udp " + to_string(mapping.guest) + " from " + to_string(mapping.socket->local());
-    if (mapping.contacts.size() != 0) out += " -> " + to_string(mapping.contacts.latest().remote);
-    out += " contacts " + std::to_string(mapping.contacts.size()) + " sent " +
-           std::to_string(mapping.sent) + " received " + std::to_string(mapping.received) +
-           " idle " + std::to_string(idle.count()) + "ms" + (mapping.dns_only ? " dns" : "") +
+    out += " -> " + to_string(mapping.latest) + " contacts " +
+           std::to_string(contacts_.count(slot)) + " sent " + std::to_string(mapping.sent) +
+           " received " + std::to_string(mapping.received) + " idle " +
+           std::to_string(idle.count()) + "ms" + (mapping.dns_only ? " dns" : "") +
            (ready_.test(slot) ? " ready" : "") + "\n";
   }
   forwards_.dump(out, now);

@@ -66,7 +66,7 @@ class UdpProxy {
     uint16_t row = 1;      // see UdpCarrier::pull
     uint64_t sent = 0;     // datagrams of the guest
     uint64_t received = 0;
-    Contacts contacts;
+    Endpoint latest;  // whom it sent to last, for people
   };
   // Why a mapping ended, as traced.
   enum class Close : uint32_t { kExpired, kEvicted, kRestarted, kSocketFailed };
@@ -78,8 +78,9 @@ class UdpProxy {
   void refuse_at_limit(Instant now, const Packet& packet);
   bool make_room(Instant now);
   Duration timeout_of(const Mapping& mapping) const;
-  std::optional<Endpoint> seen_source(const Mapping& mapping, const Endpoint& remote) const;
-  void receive(Instant now, Mapping& mapping, const InDatagram& datagram);
+  Endpoint contact_of(const Endpoint& remote, bool exactly) const;
+  std::optional<Endpoint> admit(Instant now, uint32_t slot, const Endpoint& remote);
+  void receive(Instant now, uint32_t slot, const InDatagram& datagram);
   void close(uint32_t slot, Close why);
   FlowId id_of(uint32_t slot) const;
 
@@ -91,6 +92,7 @@ class UdpProxy {
   UdpCarrier carrier_;
   UdpForwards forwards_;
   SlotMap<Mapping> mappings_;
+  Contacts contacts_;  // of mappings
   FlowIndex<EndpointKey> index_;
   Timers timers_;
   SlotBitmap ready_;          // mappings that may have datagrams to receive

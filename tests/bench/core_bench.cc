@@ -79,7 +79,7 @@ class NullStream final : public StreamSocket {
   uint64_t& readable_;
 };
 
-class NullSockets final : public Sockets {
+class NullSockets : public Sockets {
  public:
   std::vector<FlowId> connected;
   uint64_t readable = 0;  // unconsumed bytes of the one stream that is read
@@ -315,6 +315,117 @@ void packet_of_many_flows(benchmark::State& state) {
 BENCHMARK(packet_of_many_flows)
     ->ArgNames({"flows", "sparse"})
     ->ArgsProduct({{100, 10'000, 100'000}, {0, 1}});
+
+// Whatever is sent comes back at once.
+class EchoingDatagram final : public DatagramSocket {
+ public:
+  Result<size_t, SocketError> send(std::span<const OutDatagram> datagrams) override {
+    for (const OutDatagram& d : datagrams) waiting_.push_back(d.remote);
+    return datagrams.size();
+  }
+  Result<size_t, SocketError> receive(std::span<InDatagram> datagrams) override {
+    if (waiting_.empty()) return SocketError::kWouldBlock;
+    const size_t n = std::min(datagrams.size(), waiting_.size());
+    for (size_t i = 0; i < n; ++i) {
+      datagrams[i].remote = waiting_.back();
+      datagrams[i].size = 100;
+      waiting_.pop_back();
+    }
+    return n;
+  }
+  Endpoint local() const override { return {}; }
+
+ private:
+  std::vector<Endpoint> waiting_;
+};
+
+class EchoingSockets final : public NullSockets {
+ public:
+  std::vector<FlowId> opened;
+  Result<std::unique_ptr<DatagramSocket>, SocketError> open_datagram(const Endpoint&,
+                                                                     FlowId id) override {
+    opened.push_back(id);
+    return std::unique_ptr<DatagramSocket>(new EchoingDatagram);
+  }
+};
+
+GuestFrame datagram(const Topology& topology, uint32_t endpoint, uint32_t remote,
+                    std::vector<uint8_t>& into) {
+  into.assign(14 + 20 + 8 + 100, 0);
+  EthernetHeader ethernet;
+  ethernet.destination = topology.gateway_mac;
+  ethernet.source = {{2, 0, 0, 0, 0, 1}};
+  ethernet.type = static_cast<uint16_t>(EtherType::kIpv4);
+  store(into, ethernet);
+  Ipv4Header ip;
+  ip.total_length = static_cast<uint16_t>(into.size() - 14);
+  ip.ttl = 64;
+  ip.protocol = 17;
+  ip.source = topology.guest_v4;
+  ip.destination = Ipv4Address::from_u32(0xc6120001 + remote);
+  const MutableBytes rest = MutableBytes(into).subspan(14);
+  store(rest, ip);
+  Checksum sum;
+  sum.add(Bytes(rest).first(20));
+  ip.checksum = sum.value();
+  store(rest, ip);
+  store(rest.subspan(20), Be16(static_cast<uint16_t>(20000 + endpoint)));
+  store(rest.subspan(22), Be16(7000));
+  store(rest.subspan(24), Be16(108));
+  GuestFrame frame{into, {}};
+  frame.offload.csum_trusted = true;
+  return frame;
+}
+
+// Batches of 32 datagrams, each of any guest endpoint to any of its remotes, and their answers.
+void udp_there_and_back(benchmark::State& state) {
+  const auto endpoints = static_cast<uint32_t>(state.range(0));
+  const auto remotes = static_cast<uint32_t>(state.range(1));
+  NullLink link(0);
+  EchoingSockets sockets;
+  CountingEntropy entropy;
+  NullTrace trace;
+  Config config;
+  config.topology.ipv6 = false;
+  Nat nat(config, Env{link, sockets, entropy, trace});
+  constexpr size_t kBatch = 32;
+  std::vector<std::vector<uint8_t>> buffers(kBatch);
+  std::vector<GuestFrame> frames(kBatch);
+  std::vector<SocketEvent> events(kBatch);
+  Instant now = instant_from_nanoseconds(1'000'000'000);
+  std::vector<uint8_t> buffer;
+  for (uint32_t i = 0; i < endpoints; ++i) {
+    const GuestFrame frame = datagram(config.topology, i, 0, buffer);
+    nat.handle_frames(now, {&frame, 1});
+  }
+  uint32_t x = 1;
+  int64_t packets = 0;
+  uint64_t allocated = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    for (size_t i = 0; i < kBatch; ++i) {
+      x = x * 1664525 + 1013904223;
+      const auto endpoint = static_cast<uint32_t>(uint64_t{x} * endpoints >> 32);
+      frames[i] = datagram(config.topology, endpoint, (x >> 4) % remotes, buffers[i]);
+      events[i] = {sockets.opened[endpoint], SocketEvent::Kind::kReadable, {}};
+    }
+    now += Duration(10'000);
+    const uint64_t before = allocations;
+    state.ResumeTiming();
+    nat.handle_frames(now, frames);
+    nat.handle_sockets(now, events);
+    nat.handle_timers(now);
+    nat.flush(now);
+    packets += kBatch;
+    allocated += allocations - before;
+  }
+  state.counters["answered"] = benchmark::Counter(
+      static_cast<double>(nat.counters()[Counter::kUdpIn]) / static_cast<double>(packets));
+  report(state, allocated, packets);
+}
+BENCHMARK(udp_there_and_back)
+    ->ArgNames({"endpoints", "remotes"})
+    ->ArgsProduct({{1, 1000}, {1, 4, 30, 1000}});
 
 }  // namespace
 }  // namespace dashi

@@ -299,6 +299,38 @@ BOOST_AUTO_TEST_CASE(a_send_that_fails_is_a_drop_and_told_where_it_can_be) {
   BOOST_TEST(world.counters[Counter::kUdpOut] == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(all_who_were_asked_may_answer_and_be_told_of) {
+  const auto server = [](uint16_t i) {
+    return at("192.0.2." + std::to_string(i % 250 + 1), static_cast<uint16_t>(3478 + i / 250));
+  };
+  constexpr uint16_t kServers = 1000;
+  for (uint16_t i = 0; i < kServers; ++i) guest_sends(kGuest, server(i), {1});
+  world.link.frames.clear();
+  for (uint16_t i = 0; i < kServers; ++i) {
+    arrives(0, server(i), {2});
+    expect_datagram(server(i), kGuest, {2});
+  }
+  BOOST_TEST(world.counters[Counter::kUdpFiltered] == 0u);
+  NetError error;
+  error.error = SocketError::kRefused;
+  error.icmp_type = 3;
+  error.icmp_code = 3;
+  error.original_remote = server(0);
+  event(0, SocketEvent::Kind::kNetError, error);
+  expect_icmp(3, 3);
+  // Nobody else may, nor they once they were not talked to for long, though the mapping lives on.
+  arrives(0, at("198.51.100.1", 3478), {3});
+  BOOST_TEST(world.counters[Counter::kUdpFiltered] == 1u);
+  for (int minute = 0; minute < 6; ++minute) {
+    advance(1min);
+    guest_sends(kGuest, server(0), {1});
+  }
+  arrives(0, server(1), {4});
+  BOOST_TEST(world.counters[Counter::kUdpFiltered] == 2u);
+  arrives(0, server(0), {5});
+  expect_datagram(server(0), kGuest, {5});
+}
+
 BOOST_AUTO_TEST_CASE(a_host_without_that_family_is_unreachable) {
   world.sockets.open_error = SocketError::kNotSupported;
   guest_sends(at("fd00:da51::2", 1), at("2001:db8::1", 2), {1});
