@@ -1,6 +1,7 @@
 #include "core/udp/udp_proxy.hh"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/flow/net_error.hh"
 #include "core/flow/slot_archive.hh"
@@ -136,21 +137,34 @@ uint32_t UdpProxy::find_or_open(Instant now, const Packet& packet) {
   return slot;
 }
 
-// Evicts the mapping that was idle longest, if it was idle long enough. After a search in vain nothing
-// is searched until something can have become idle.
+// Whether all that was asked of DNS servers was answered: nobody waits for anything any more.
+bool UdpProxy::is_done(const Mapping& mapping) {
+  return mapping.dns_only && mapping.received >= mapping.sent;
+}
+
+// Evicts the mapping that is of least use: of those that are done the one idle longest, else the one that
+// was idle for longest beyond what it is granted. After a search in vain nothing is searched until
+// something can have become idle, or done.
 bool UdpProxy::make_room(Instant now) {
   if (now < no_idle_before_) return false;
-  uint32_t oldest = mappings_.next(0);
-  for (uint32_t slot = oldest; slot != SlotBitmap::kNone; slot = mappings_.next(slot + 1)) {
-    if (mappings_[slot].last_used < mappings_[oldest].last_used) oldest = slot;
+  uint32_t least = SlotBitmap::kNone;
+  std::pair<bool, Instant> rank;  // the done before the idle, then by when it gives way
+  for (uint32_t slot = mappings_.next(0); slot != SlotBitmap::kNone;
+       slot = mappings_.next(slot + 1)) {
+    const Mapping& mapping = mappings_[slot];
+    const bool done = is_done(mapping);
+    const Duration granted = done ? 0s : std::min<Duration>(kEvictableIdle, timeout_of(mapping));
+    const std::pair<bool, Instant> its{!done, mapping.last_used + granted};
+    if (least != SlotBitmap::kNone && its >= rank) continue;
+    least = slot;
+    rank = its;
   }
-  if (oldest == SlotBitmap::kNone) return false;
-  const Instant idle_at = mappings_[oldest].last_used + kEvictableIdle;
-  if (now < idle_at) {
-    no_idle_before_ = idle_at;
+  if (least == SlotBitmap::kNone) return false;
+  if (now < rank.second) {
+    no_idle_before_ = rank.second;
     return false;
   }
-  close(oldest, Close::kEvicted);
+  close(least, Close::kEvicted);
   return true;
 }
 
@@ -233,6 +247,7 @@ void UdpProxy::receive(Instant now, uint32_t slot, const InDatagram& datagram) {
   Mapping& mapping = mappings_[slot];
   mapping.last_used = now;
   ++mapping.received;
+  if (is_done(mapping)) no_idle_before_ = Instant{};
   carrier_.deliver(datagram, *source, mapping.guest);
 }
 

@@ -76,6 +76,7 @@ class UdpProxy {
   std::optional<Endpoint> resolve(Instant now, const Packet& packet);
   uint32_t find_or_open(Instant now, const Packet& packet);
   void refuse_at_limit(Instant now, const Packet& packet);
+  static bool is_done(const Mapping& mapping);
   bool make_room(Instant now);
   Duration timeout_of(const Mapping& mapping) const;
   Endpoint contact_of(const Endpoint& remote, bool exactly) const;

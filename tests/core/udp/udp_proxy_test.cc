@@ -373,6 +373,57 @@ BOOST_AUTO_TEST_CASE(at_the_bound_idle_mappings_give_way_and_busy_ones_stay) {
   BOOST_TEST(world.counters[Counter::kUdpLimit] == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(a_dns_client_that_takes_a_port_for_each_question_is_never_refused) {
+  constexpr uint16_t kQueries = 3000;  // more than there are mappings, within a DNS mapping's time
+  const Endpoint server = at("192.0.2.53", 53);
+  guest_sends(kGuest, kRemote, {1});  // no DNS: it stays
+  for (uint16_t i = 0; i < kQueries; ++i) {
+    const Endpoint client = at("10.0.0.2", static_cast<uint16_t>(10'000 + i));
+    guest_sends(client, server, {1});
+    arrives(size_t{i} + 1, server, {2});
+    expect_datagram(server, client, {2});
+    advance(3ms);
+  }
+  BOOST_TEST(world.all_drops() == 0u);
+  BOOST_TEST(world.counters[Counter::kUdpLimit] == 0u);
+  BOOST_TEST(!socket(0).closed);
+  BOOST_TEST(proxy.size() == world.limits.udp_endpoints);
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_for_a_dns_answer_does_not_give_way) {
+  world.limits.udp_endpoints = 2;
+  UdpProxy small(config, world.context, world.policy, world.errors, SipKey{});
+  const Endpoint server = at("192.0.2.53", 53);
+  const auto send = [&](uint16_t port) {
+    const ParsedFrame frame(
+        test::udp_frame(UdpFixture::spec(at("10.0.0.2", port), server), port, 53, {}));
+    small.handle_packet(now, frame.packet);
+    small.finish_batch(now);
+  };
+  const auto answer = [&](size_t i) {
+    socket(i).incoming.push_back({server, {1}, {}});
+    SocketEvent e;
+    e.id = socket(i).id;
+    e.kind = SocketEvent::Kind::kReadable;
+    small.handle_socket(now, e);
+    small.flush(now);
+  };
+  send(1);
+  send(2);
+  send(3);
+  BOOST_TEST(world.counters[Counter::kUdpLimit] == 1u);
+  answer(1);
+  send(3);  // in vain a moment ago
+  BOOST_TEST(world.counters[Counter::kUdpLimit] == 1u);
+  BOOST_TEST(!socket(0).closed);
+  BOOST_TEST(socket(1).closed);
+  answer(2);
+  send(3);  // another question by the same port: the second answer is waited for
+  send(4);
+  BOOST_TEST(world.counters[Counter::kUdpLimit] == 2u);
+  BOOST_TEST(!socket(2).closed);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
