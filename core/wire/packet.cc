@@ -13,6 +13,7 @@ namespace {
 using Parsed = Result<Done, DropReason>;
 
 constexpr size_t kTcpChecksumOffset = 16;
+constexpr size_t kUdpSegmentsMax = 128;  // in a super-frame, as Linux has it (UDP_MAX_SEGMENTS)
 constexpr int kMaxExtensionHeaders = 8;
 
 // What can be said about an Offload before the frame is read. GSO of another kind than the
@@ -47,6 +48,13 @@ bool segments_fit(const Packet& packet, uint32_t mtu, size_t transport_header_by
   const auto ip_header_bytes = static_cast<size_t>(packet.transport.data() - packet.ip.data());
   const size_t headers = ip_header_bytes + transport_header_bytes;
   return headers + packet.offload.gso_size <= mtu;
+}
+
+// Every segment becomes a datagram of its own, whose cost is not its bytes'. TCP's super-frames are one
+// stretch of the stream whatever their segments were.
+bool segments_are_few(const Packet& packet) {
+  if (!is_super_frame(packet)) return true;
+  return packet.payload.size() <= kUdpSegmentsMax * packet.offload.gso_size;
 }
 
 size_t offset_in_frame(const Packet& packet, Bytes part) {
@@ -118,7 +126,9 @@ Parsed parse_udp(uint32_t mtu, Packet& packet) {
   packet.source_port = Port{header.source_port};
   packet.destination_port = Port{header.destination_port};
   packet.payload = packet.transport.subspan(sizeof(UdpHeader));
-  if (!segments_fit(packet, mtu, sizeof(UdpHeader))) return DropReason::kOffloadInvalid;
+  if (!segments_fit(packet, mtu, sizeof(UdpHeader)) || !segments_are_few(packet)) {
+    return DropReason::kOffloadInvalid;
+  }
   if (uint16_t{header.checksum} == 0 && !packet.offload.csum_partial) {
     // No checksum: allowed for IPv4 only (RFC 8200 8.1).
     if (packet.ip_header.source.is_v6()) return DropReason::kUdpChecksum;

@@ -345,6 +345,30 @@ BOOST_AUTO_TEST_CASE(a_uso_super_frame_is_one_packet) {
   BOOST_TEST(parsed(frame, offload).reason == DropReason::kOffloadInvalid);
 }
 
+BOOST_AUTO_TEST_CASE(a_super_frame_has_no_more_datagrams_than_linux_would_give_it) {
+  Offload offload;
+  offload.gso_type = GsoType::kUdp;
+  offload.csum_partial = true;
+  offload.csum_start = kEthernet + 20;
+  offload.csum_offset = 6;
+  offload.gso_size = 1;
+  const auto frame = [](size_t bytes) { return test::udp_frame(v4(), 1, 2, test::pattern(bytes)); };
+  BOOST_TEST(parsed(frame(60'000), offload).reason == DropReason::kOffloadInvalid);
+  BOOST_TEST(parsed(frame(129), offload).reason == DropReason::kOffloadInvalid);
+  BOOST_TEST(parsed(frame(128), offload).ok);
+  offload.gso_size = 500;
+  BOOST_TEST(parsed(frame(128 * 500), offload).ok);
+  BOOST_TEST(parsed(frame(128 * 500 + 1), offload).reason == DropReason::kOffloadInvalid);
+  // TCP's bytes are one stretch however they were to be cut.
+  test::TcpSpec tcp;
+  tcp.source = 1;
+  tcp.destination = 2;
+  offload.gso_type = GsoType::kTcpv4;
+  offload.gso_size = 1;
+  offload.csum_offset = 16;
+  BOOST_TEST(parsed(test::tcp_frame(v4(), tcp, test::pattern(60'000)), offload).ok);
+}
+
 BOOST_AUTO_TEST_CASE(offloads_that_make_no_sense_are_refused) {
   const ByteVector frame = some_tcp(v4());
   Offload partial;
