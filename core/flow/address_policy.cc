@@ -6,8 +6,17 @@
 namespace dashi {
 namespace {
 
+// What speaks for a cloud to the machine that asks, keys and all: metadata services that are not link-local.
+bool is_metadata(Ipv4Address a) {
+  constexpr Ipv4Address kAzureWireServer{{168, 63, 129, 16}};
+  constexpr Ipv4Address kAlibaba{{100, 100, 100, 200}};
+  constexpr Ipv4Address kOracle{{192, 0, 0, 192}};
+  return a == kAzureWireServer || a == kAlibaba || a == kOracle;
+}
+
 bool is_denied(Ipv4Address a) {
-  return a.bytes[0] == 0 || a.is_loopback() || a.is_link_local() || a.bytes[0] >= 240;
+  return a.bytes[0] == 0 || a.is_loopback() || a.is_link_local() || a.bytes[0] >= 240 ||
+         is_metadata(a);
 }
 
 bool has_prefix(const Ipv6Address& a, std::initializer_list<uint8_t> prefix) {
@@ -29,8 +38,8 @@ std::optional<Ipv4Address> embedded_v4(const Ipv6Address& a) {
 }
 
 // 64:ff9b:1::/48 is for a site's own NAT64 (RFC 8215), whose prefix may have 48, 56, 64 or 96 bits: where
-// the IPv4 address is, only the site knows (RFC 6052 2.2; byte 8 is skipped). Denied if it may be the host or
-// its link, or cannot be anybody.
+// the IPv4 address is, only the site knows (RFC 6052 2.2; byte 8 is skipped). Denied if it may be the host,
+// its link or a metadata service, or cannot be anybody.
 bool local_nat64_is_denied(const Ipv6Address& a) {
   const auto& b = a.bytes;
   const Ipv4Address candidates[] = {{{b[6], b[7], b[9], b[10]}},
@@ -39,7 +48,7 @@ bool local_nat64_is_denied(const Ipv6Address& a) {
                                     {{b[12], b[13], b[14], b[15]}}};
   bool anybody = false;
   for (const Ipv4Address& v4 : candidates) {
-    if (v4.is_loopback() || v4.is_link_local()) return true;
+    if (v4.is_loopback() || v4.is_link_local() || is_metadata(v4)) return true;
     anybody = anybody || (!is_denied(v4) && !v4.is_multicast());
   }
   return !anybody;
@@ -48,7 +57,7 @@ bool local_nat64_is_denied(const Ipv6Address& a) {
 bool is_denied(const Ipv6Address& a) {
   if (a.is_unspecified() || a.is_loopback() || a.is_link_local()) return true;
   if (has_prefix(a, {0xfe}) && (a.bytes[1] & 0xc0) == 0xc0) return true;  // site-local, RFC 3879
-  // The metadata services of two well-known clouds, fd00:ec2::/32 and fd20:ce::254; they have no IPv4 form.
+  // Metadata services without an IPv4 form: fd00:ec2::/32 (Amazon) and fd20:ce::254 (Google).
   if (has_prefix(a, {0xfd, 0x00, 0x0e, 0xc2})) return true;
   if (has_prefix(a, {0xfd, 0x20, 0x00, 0xce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}))
     return true;

@@ -1,6 +1,7 @@
-// Where a guest's destination may lead. Denied unless opened: host loopback, link-local, metadata
-// and unspecified addresses, also in IPv4-mapped (RFC 4291 2.5.5.2), 6to4 (RFC 3056) and NAT64 (RFC
-// 6052, RFC 8215) form. The gateway's own addresses lead to host loopback on the ports that are opened.
+// Where a guest's destination may lead. Denied unless opened: host loopback. Denied always: link-local and
+// unspecified addresses and the metadata services of clouds, also in IPv4-mapped (RFC 4291 2.5.5.2), 6to4
+// (RFC 3056) and NAT64 (RFC 6052, RFC 8215) form. The gateway's own addresses lead to host loopback on the
+// ports that are opened.
 #pragma once
 
 #include <vector>

@@ -26,8 +26,9 @@ BOOST_AUTO_TEST_SUITE(flow_policy)
 
 BOOST_AUTO_TEST_CASE(lets_ordinary_addresses_through_unchanged) {
   World world;
-  for (const char* a : {"198.51.100.7", "8.8.8.8", "192.168.1.1", "172.16.0.1", "100.64.0.1",
-                        "10.0.1.1", "2001:db8::1", "fd01::1", "2606:4700::1111"}) {
+  for (const char* a :
+       {"198.51.100.7", "8.8.8.8", "192.168.1.1", "172.16.0.1", "100.64.0.1", "100.100.100.201",
+        "192.0.0.193", "168.63.129.17", "10.0.1.1", "2001:db8::1", "fd01::1", "2606:4700::1111"}) {
     BOOST_TEST((world.of(a) == Verdict::kForward));
     const Destination to = world.to(a, 443);
     BOOST_TEST((to.verdict == Verdict::kForward));
@@ -72,8 +73,19 @@ BOOST_AUTO_TEST_CASE(denies_what_means_the_host_or_its_link_in_every_disguise) {
            "64:ff9b:1:1234:a9:fea9:fe00:0",
            "64:ff9b:1::",
            "64:ff9b:1::240.0.0.1",
-           "fd00:ec2::254",  // a metadata service
-           "fd20:ce::254",   // another
+           "168.63.129.16",  // metadata services of clouds
+           "100.100.100.200",
+           "192.0.0.192",
+           "::ffff:168.63.129.16",
+           "2002:a83f:8110::1",
+           "2002:6464:64c8::1",
+           "2002:c000:c0::1",
+           "64:ff9b::100.100.100.200",
+           "64:ff9b::192.0.0.192",
+           "64:ff9b:1::168.63.129.16",
+           "64:ff9b:1:6464:64:c800::",  // behind 48
+           "fd00:ec2::254",
+           "fd20:ce::254",
        }) {
     BOOST_TEST((world.of(a) == Verdict::kDenied), a << " is not denied");
   }
