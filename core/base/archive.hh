@@ -124,6 +124,12 @@ class ArchiveReader : public ArchiveBase<ArchiveReader> {
   // False once the source ran dry or a length broke its bound; fields read after that are zero.
   bool ok() const { return ok_; }
   void fail() { ok_ = false; }
+  // The world lacks what the saved state goes on with: a socket.
+  void fail_for_socket() {
+    ok_ = false;
+    lacks_socket_ = true;
+  }
+  bool lacks_socket() const { return lacks_socket_; }
 
   template <std::integral T>
   void integer(T& value) {
@@ -157,6 +163,7 @@ class ArchiveReader : public ArchiveBase<ArchiveReader> {
  private:
   Source& source_;
   bool ok_ = true;
+  bool lacks_socket_ = false;
 };
 
 }  // namespace dashi

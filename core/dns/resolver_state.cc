@@ -32,7 +32,7 @@ void Resolver::archive_fields(Archive& ar) {
       if (!ar.ok() || !plausible(slot, has_stream, completed, ready)) return ar.fail();
       if (completed) completed_.set(slot);
       if (ready) ready_.set(slot);
-      if (!adopt_sockets(slot, has_stream)) ar.fail();
+      if (!adopt_sockets(slot, has_stream)) ar.fail_for_socket();
     }
   };
   if constexpr (Archive::kReading) {

@@ -340,10 +340,8 @@ void EchoProxy::archive_all(Archive& ar) {
     if constexpr (Archive::kReading) {
       const EndpointKey key = endpoint_key(flow.guest);
       flow.socket = context_.env.sockets.adopt_echo(id_of(slot));
-      if (flow.socket == nullptr || index_.find(key) != FlowIndex<EndpointKey>::kNone) {
-        ar.fail();
-        return;
-      }
+      if (index_.find(key) != FlowIndex<EndpointKey>::kNone) return ar.fail();
+      if (flow.socket == nullptr) return ar.fail_for_socket();
       index_.insert(key, slot);
       if (ready) ready_.set(slot);
     }

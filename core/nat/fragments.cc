@@ -235,7 +235,9 @@ template <typename Archive>
 void Fragments::archive_all(Archive& ar) {
   auto count = static_cast<uint32_t>(wholes_.size());
   ar(count, opened_);
-  if (count != wholes_.size()) count = 0;  // of another configuration: what follows will not fit
+  if constexpr (Archive::kReading) {
+    if (count != wholes_.size()) return ar.fail();  // of another configuration
+  }
   for (uint32_t i = 0; i < count && ar.ok(); ++i) {
     Whole& w = wholes_[i];
     ar(w.deadline);

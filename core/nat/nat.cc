@@ -203,15 +203,15 @@ Result<std::unique_ptr<Nat>, RestoreError> Nat::restore(Source& source, const Co
   uint32_t version = 0;
   Secrets secrets;
   ar(version, secrets);
-  if (!ar.ok()) return RestoreError::kTruncated;
+  if (!ar.ok()) return RestoreError::kUnreadable;
   if (version != kArchiveVersion) return RestoreError::kWrongVersion;
   auto rooms = std::make_unique<Rooms>(config, env, secrets);
   ar(rooms->last_now, rooms->counters, rooms->guest, rooms->writer, rooms->icmp_errors);
   const bool restored = rooms->fragments.restore(ar) && rooms->arp.restore(ar) &&
                         rooms->ndp.restore(ar) && rooms->dns.restore(ar) &&
                         rooms->echo.restore(ar) && rooms->udp.restore(ar) && rooms->tcp.restore(ar);
-  if (!ar.ok()) return RestoreError::kTruncated;
-  if (!restored) return RestoreError::kSocketMissing;
+  if (ar.lacks_socket()) return RestoreError::kSocketMissing;
+  if (!restored || !ar.ok()) return RestoreError::kUnreadable;
   return std::unique_ptr<Nat>(new Nat(std::move(rooms)));
 }
 

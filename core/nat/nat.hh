@@ -20,7 +20,11 @@ namespace dashi {
 
 struct Rooms;  // rooms.hh: what a Nat is made of
 
-enum class RestoreError : uint8_t { kTruncated, kWrongVersion, kWrongConfig, kSocketMissing };
+enum class RestoreError : uint8_t {
+  kWrongVersion,
+  kUnreadable,     // cut short, damaged, or saved under limits that do not fit this configuration's
+  kSocketMissing,  // Sockets could not adopt the socket of a saved flow
+};
 
 class Nat {
  public:

@@ -99,7 +99,7 @@ bool TcpProxy::restore_forwards(ArchiveReader& ar) {
     if (acceptable) acceptable_.set(slot);
     f.listener =
         room_.context.env.sockets.adopt_listener({FlowKind::kTcpForward, slot, generation});
-    if (f.listener == nullptr) return false;
+    if (f.listener == nullptr) ar.fail_for_socket();
   }
   return ar.ok() && accept_retries_.restore(ar);
 }
@@ -141,7 +141,7 @@ bool TcpProxy::restore(ArchiveReader& ar) {
     if (!c.detached) index_.insert(c.key(), slot);
     if (c.reset_owed) continue;
     c.socket = c.local ? local_streams_.adopt(id) : room_.context.env.sockets.adopt_stream(id);
-    if (c.socket == nullptr) return false;
+    if (c.socket == nullptr) ar.fail_for_socket();
   }
   if (!ar.ok() || !restore_timers(ar) || !restore_forwards(ar)) return false;
   for (uint32_t slot = time_wait_.next(0); slot != SlotBitmap::kNone;

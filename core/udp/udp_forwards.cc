@@ -258,7 +258,7 @@ void UdpForwards::archive_all(Archive& ar) {
     ar(forward.host, forward.guest, forward.guest_port, forward.row, ready);
     if constexpr (Archive::kReading) {
       forward.socket = context_.env.sockets.adopt_datagram(id_of(slot));
-      if (forward.socket == nullptr) ar.fail();
+      if (forward.socket == nullptr) return ar.fail_for_socket();
       if (ready) ready_.set(slot);
     }
   });

@@ -298,10 +298,8 @@ void UdpProxy::archive_all(Archive& ar) {
     if constexpr (Archive::kReading) {
       const EndpointKey key = endpoint_key(mapping.guest);
       mapping.socket = context_.env.sockets.adopt_datagram(id_of(slot));
-      if (mapping.socket == nullptr || index_.find(key) != FlowIndex<EndpointKey>::kNone) {
-        ar.fail();
-        return;
-      }
+      if (index_.find(key) != FlowIndex<EndpointKey>::kNone) return ar.fail();
+      if (mapping.socket == nullptr) return ar.fail_for_socket();
       index_.insert(key, slot);
       if (ready) ready_.set(slot);
     }
