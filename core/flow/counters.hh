@@ -47,6 +47,8 @@ namespace dashi {
   X(kTcpSegmentsRetransmitted, "tcp-segments-retransmitted") \
   X(kTcpTimeouts, "tcp-timeouts")                            \
   X(kTcpFastRetransmits, "tcp-fast-retransmits")             \
+  X(kTcpTailProbes, "tcp-tail-probes")                       \
+  X(kTcpSpuriousRecoveries, "tcp-spurious-recoveries")       \
   X(kTcpZeroWindowProbes, "tcp-zero-window-probes")          \
   X(kTcpChallengeAcks, "tcp-challenge-acks")                 \
   X(kTcpChallengeAcksLimited, "tcp-challenge-acks-limited")  \

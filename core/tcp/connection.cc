@@ -65,7 +65,7 @@ Instant keep_alive_deadline(const Connection& c, const TcpConfig& config) {
 
 Instant deadline_of(const Connection& c, const TcpConfig& config) {
   if (c.reset_owed) return c.linger_deadline;
-  return std::min({c.down.rto_deadline, c.down.persist_deadline, c.opening_deadline,
+  return std::min({c.down.loss_deadline, c.down.persist_deadline, c.opening_deadline,
                    c.linger_deadline, keep_alive_deadline(c, config)});
 }
 

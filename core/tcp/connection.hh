@@ -5,14 +5,18 @@
 // Nothing here acts; handshake, uplink, downlink and recovery do.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 
 #include "core/env/sockets.hh"
 #include "core/flow/flow_key.hh"
+#include "core/tcp/congestion.hh"
+#include "core/tcp/rack.hh"
 #include "core/tcp/reassembly.hh"
 #include "core/tcp/rtt.hh"
 #include "core/tcp/sack_report.hh"
+#include "core/tcp/scoreboard.hh"
 #include "core/tcp/seq.hh"
 #include "core/tcp/timestamps.hh"
 
@@ -67,17 +71,30 @@ struct Uplink {
 
 enum class DownlinkState : uint8_t { kOpening, kOpen, kFinSent, kFinAcked };
 
+// What we believe of the path to the guest.
+enum class LossPhase : uint8_t {
+  kOpen,
+  kRecovery,  // something was lost, and ACKs say what (RFC 6675, RFC 6582)
+  kLoss,      // a timeout (RFC 5681 3.1), until all that was sent before it is acknowledged
+};
+
+// What loss_deadline is for (RFC 8985 8): one at a time.
+enum class LossTimer : uint8_t { kRetransmission, kTailProbe, kReordering };
+
 // Sequence numbers as in RFC 9293 3.3.1. The byte at sequence number s lies s - una bytes into the
 // host socket.
 struct Downlink {
   DownlinkState state = DownlinkState::kOpening;
   bool readable = false;            // the host may have bytes beyond nxt; until kWouldBlock
-  bool retransmit_pending = false;  // the first unacknowledged segment is owed
+  bool retransmit_pending = false;  // the SYN is owed
+  bool cwnd_limited = false;        // cwnd alone kept us from sending more
   uint8_t retries = 0;              // timeouts in a row (RFC 9293 3.8.3)
-  SeqNum una;                       // SND.UNA
-  SeqNum nxt;                       // SND.NXT; goes back to una on a timeout
-  SeqNum max;                       // one past the highest ever sent
-  Instant rto_deadline = kNever;    // armed iff something sent is unacknowledged
+  LossPhase phase = LossPhase::kOpen;
+  LossTimer timer = LossTimer::kRetransmission;
+  SeqNum una;                      // SND.UNA
+  SeqNum nxt;                      // SND.NXT: one past the highest ever sent
+  Instant loss_deadline = kNever;  // armed iff something is in flight, or a SYN is unanswered
+  Instant retransmit_at = kNever;  // when the RTO ends, whatever loss_deadline is for
   // Armed iff the guest's window is closed and nothing is in flight.
   Instant persist_deadline = kNever;
   uint32_t window = 0;        // SND.WND, bytes
@@ -87,19 +104,29 @@ struct Downlink {
   std::optional<SeqNum> fin;  // where our FIN goes, once the host's EOF was seen
   uint16_t mss = 536;         // payload bytes a segment without SACK blocks
   uint8_t shift = 0;          // of the guest's windows
-  bool in_recovery = false;
-  uint32_t duplicate_acks = 0;
-
-  // Congestion control, bytes (RFC 5681, RFC 6582).
-  uint32_t cwnd = 0;
-  uint32_t ssthresh = 0x7fffffff;
-  SeqNum recover;  // RFC 6582: highest sent when recovery began
+  Scoreboard board;           // covers exactly [una, nxt) once open
+  Congestion congestion;
   SeqNum iss;
 
-  // One segment is timed at a time (RFC 6298 3).
-  Instant timed_at;
-  SeqNum timed;  // an ACK at or beyond this ends the measurement
+  // The SYN is timed by itself; data by the scoreboard, one sample a round trip (RFC 6298 3).
   bool timing = false;
+  Instant timed_at;
+  SeqNum sampled_to;  // an ACK beyond this brings the next sample
+  Instant last_sent;  // data, for restarting after idle
+
+  // --- Recovery ---
+  uint32_t duplicate_acks = 0;  // without SACK, in a row
+  uint32_t reno_sacked = 0;     // bytes they stand for (RFC 6582)
+  SeqNum recover;               // highest sent when the recovery began
+  Rack rack;
+  bool frto = false;            // whether the timeout was spurious is being found out (RFC 5682)
+  bool new_data_first = false;  // ... by sending new data
+  bool can_undo = false;        // nothing has shown yet that the last loss was one
+  uint32_t undo_bytes = 0;      // sent again since, and not reported as come twice
+  std::optional<uint32_t> resent_stamp;  // our clock when the first was sent again (RFC 3522)
+  bool tail_probe_out = false;           // RFC 8985 7
+  bool tail_probe_resent = false;        // it carried no new data
+  SeqNum tail_probe_end;
 };
 
 // Laid out so that most packets touch three cache lines of it: who and when; the uplink and whether
@@ -151,8 +178,12 @@ struct alignas(64) Connection {
     if (up.state >= UplinkState::kFinReceived) return *up.fin + 1;
     return up.base + static_cast<uint32_t>(held.contiguous());
   }
-  uint32_t in_flight() const { return bytes_between(down.una, down.nxt); }
-  uint32_t outstanding() const { return bytes_between(down.una, down.max); }
+  uint32_t outstanding() const { return bytes_between(down.una, down.nxt); }
+  // Of these, what is believed to be on its way: the pipe of RFC 6675.
+  uint32_t in_flight() const {
+    const uint32_t gone = down.board.sacked_bytes() + down.board.lost_bytes() + down.reno_sacked;
+    return outstanding() - std::min(outstanding(), gone);
+  }
 };
 
 TcpState state_of(const Connection& c);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/tcp/loss_timers.hh"
 #include "core/tcp/segment_writer.hh"
 
 namespace dashi {
@@ -134,21 +135,67 @@ Sent send_data(TcpRoom& room, Instant now, Connection& c, const Plan& plan) {
 
 // Books what send_data sent from `sequence` on.
 void account(TcpRoom& room, Instant now, Connection& c, SeqNum sequence, const Sent& sent) {
+  Downlink& d = c.down;
   const SeqNum end = sequence + sent.bytes + (sent.fin ? 1u : 0u);
-  if (sequence.before(c.down.max)) {
+  if (sequence.before(d.nxt)) {
     room.context.counters.increment(Counter::kTcpSegmentsRetransmitted);
     room.trace(TraceEvent::Kind::kRetransmit, c, 0, sequence.raw(), sent.bytes);
-    c.down.timing = false;  // Karn's rule
-  } else if (!c.down.timing) {
-    c.down.timing = true;
-    c.down.timed = end;
-    c.down.timed_at = now;
+    const SeqNum last = end.after(d.nxt) ? d.nxt : end;
+    d.board.resent(now, sequence, last);
+    d.undo_bytes += bytes_between(sequence, last);
+    if (!d.resent_stamp.has_value()) d.resent_stamp = timestamp_clock(now, c.stamps.offset);
   }
-  if (sent.fin && c.down.state == DownlinkState::kOpen) c.down.state = DownlinkState::kFinSent;
-  c.down.nxt = later(c.down.nxt, end);
-  c.down.max = later(c.down.max, end);
-  if (c.down.rto_deadline == kNever) c.down.rto_deadline = now + c.rtt.rto();
-  c.down.persist_deadline = kNever;
+  if (end.after(d.nxt)) {
+    d.board.sent(now, later(sequence, d.nxt), end);
+    d.nxt = end;
+  }
+  if (d.phase == LossPhase::kRecovery) d.congestion.sent_in_reduction(bytes_between(sequence, end));
+  if (sent.fin && d.state == DownlinkState::kOpen) d.state = DownlinkState::kFinSent;
+  d.last_sent = now;
+  d.persist_deadline = kNever;
+  put_off_tail_probe(room, now, c);
+}
+
+// What the guest's window has room for beyond `sequence`.
+uint32_t window_room(const Connection& c, SeqNum sequence) {
+  const SeqNum edge = c.down.una + c.down.window;
+  return edge.after(sequence) ? bytes_between(sequence, edge) : 0;
+}
+
+uint32_t cwnd_room(const Connection& c) {
+  const uint32_t cwnd = c.down.congestion.cwnd;
+  return cwnd > c.in_flight() ? cwnd - c.in_flight() : 0;
+}
+
+// A part of [first, last), which was sent before, without its FIN if that does not fit.
+Plan plan_again(const Connection& c, SeqNum first, SeqNum last, size_t most) {
+  Plan plan;
+  plan.sequence = first;
+  const bool with_fin = c.down.fin.has_value() && last.after(*c.down.fin);
+  const size_t there = bytes_between(first, with_fin ? *c.down.fin : last);
+  plan.bytes = std::min<size_t>({there, most, window_room(c, first)});
+  plan.fin_fits = with_fin && plan.bytes == there && plan.bytes < window_room(c, first);
+  return plan;
+}
+
+// What is to be sent again first; nothing when there is no room for it.
+Plan plan_lost(const Connection& c, size_t budget) {
+  const Downlink& d = c.down;
+  const Scoreboard::Run& run = d.board[d.board.first_lost()];
+  size_t room = std::min<size_t>(cwnd_room(c), budget);
+  if (room < d.mss && room < run.bytes()) {  // a whole segment, or none
+    if (c.in_flight() != 0 && d.phase != LossPhase::kOpen) return {};
+    room = d.mss;
+  }
+  if (room > d.mss) room -= room % d.mss;
+  // A short end of what was sent, such as a probe's one byte, goes with what follows it.
+  if (run.last == d.nxt && run.bytes() < d.mss && room >= d.mss && d.readable &&
+      !d.fin.has_value()) {
+    Plan plan = plan_again(c, run.first, run.first + d.mss, d.mss);
+    plan.frames_max = 1;
+    return plan;
+  }
+  return plan_again(c, run.first, run.last, room);
 }
 
 // What may be sent from nxt on; nothing when there is no room, or nothing to send.
@@ -156,15 +203,14 @@ Plan plan_next(const Connection& c, size_t budget) {
   const Downlink& d = c.down;
   Plan plan;
   plan.sequence = d.nxt;
-  const uint32_t window = std::min(d.window, d.cwnd);
-  if (window <= c.in_flight()) return plan;
-  const uint32_t usable = window - c.in_flight();
+  const uint32_t usable = std::min(window_room(c, d.nxt), cwnd_room(c));
+  if (usable == 0) return plan;
   size_t left = usable;  // bytes there are, as far as is known
   if (d.fin.has_value()) {
     left = d.nxt.before(*d.fin) ? bytes_between(d.nxt, *d.fin) : 0;
     plan.fin_fits = left < usable && d.nxt.at_or_before(*d.fin);
   } else if (!d.readable) {
-    left = d.nxt.before(d.max) ? bytes_between(d.nxt, d.max) : 0;
+    left = 0;
   }
   plan.bytes = std::min({left, size_t{usable}, budget});
   // Whole segments; what is over goes with the next round, or is the end.
@@ -172,123 +218,192 @@ Plan plan_next(const Connection& c, size_t budget) {
   if (plan.bytes > d.mss && !to_the_end) plan.bytes -= plan.bytes % d.mss;
   // Sender SWS avoidance (RFC 9293 3.8.6.2.1): a short segment only when it is all there is, or half
   // of the largest window, or nothing is in flight whose ACK would bring more.
-  plan.whole = plan.bytes < d.mss && plan.bytes < d.window_max / 2 && c.in_flight() != 0 &&
-               !d.nxt.before(d.max);
+  plan.whole = plan.bytes < d.mss && plan.bytes < d.window_max / 2 && c.outstanding() != 0;
   return plan;
 }
 
-bool wants_to_send(const Connection& c) {
+bool has_new_data(const Connection& c) {
   const Downlink& d = c.down;
-  if (d.nxt.before(d.max)) return true;
   if (d.fin.has_value()) return d.nxt.at_or_before(*d.fin);
   return d.readable;
+}
+
+// Nothing may be sent though there is something: the guest's window is closed, or an ACK is awaited.
+void await_window(Instant now, Connection& c) {
+  Downlink& d = c.down;
+  if (c.in_flight() != 0 || d.persist_deadline != kNever) return;
+  d.persist_deadline = now + c.rtt.rto();
+  d.loss_deadline = d.retransmit_at = kNever;
+}
+
+enum class Step : uint8_t { kMore, kDone };
+
+struct Turn {
+  size_t budget = kTurnBudget;
+  bool filled = false;  // the host had all that was asked for, and so may have more
+  Fate fate = Fate::kLives;
+};
+
+// Sends the next of what was lost.
+Step step_again(TcpRoom& room, Instant now, Connection& c, Turn& turn) {
+  const Plan plan = plan_lost(c, std::max<size_t>(turn.budget, c.down.mss));
+  if (plan.bytes == 0 && !plan.fin_fits) {
+    await_window(now, c);
+    return Step::kDone;
+  }
+  const bool fin_known = c.down.fin.has_value();
+  const Sent sent = send_data(room, now, c, plan);
+  turn.fate = sent.fate;
+  if (sent.link_full) room.mark_ready(c);
+  if (sent.drained && !fin_known && !c.down.fin.has_value()) c.down.readable = false;
+  if (sent.fate != Fate::kLives || (sent.bytes == 0 && !sent.fin)) return Step::kDone;
+  account(room, now, c, plan.sequence, sent);
+  turn.budget -= std::min<size_t>(turn.budget, sent.bytes);
+  return Step::kMore;
+}
+
+Step step_new(TcpRoom& room, Instant now, Connection& c, Turn& turn) {
+  Downlink& d = c.down;
+  const bool idle = c.outstanding() == 0 && now - d.last_sent > c.rtt.rto();
+  if (idle) d.congestion.restart_after_idle(room.config, d.mss);  // RFC 5681 4.1
+  const Plan plan = plan_next(c, std::max<size_t>(turn.budget, d.mss));
+  d.cwnd_limited = cwnd_room(c) < std::min<uint32_t>(window_room(c, d.nxt), d.mss);
+  if (plan.bytes == 0 && !plan.fin_fits) {
+    await_window(now, c);
+    return Step::kDone;
+  }
+  if (plan.whole && turn.filled) return Step::kDone;  // the rest of the window is too small
+  const bool fin_known = d.fin.has_value();
+  const Sent sent = send_data(room, now, c, plan);
+  turn.fate = sent.fate;
+  if (sent.fate != Fate::kLives) return Step::kDone;
+  if (sent.link_full) {
+    room.mark_ready(c);
+    return Step::kDone;
+  }
+  if (sent.drained && !d.fin.has_value()) d.readable = false;
+  if (sent.bytes != 0 || sent.fin) account(room, now, c, plan.sequence, sent);
+  if (sent.withheld || (sent.bytes == 0 && !sent.fin)) {
+    const bool eof_just_seen = !sent.withheld && !fin_known && d.fin.has_value();
+    return eof_just_seen ? Step::kMore : Step::kDone;
+  }
+  turn.filled = sent.bytes == plan.bytes;
+  turn.budget -= std::min<size_t>(turn.budget, sent.bytes);
+  return Step::kMore;
 }
 
 }  // namespace
 
 Fate pump(TcpRoom& room, Instant now, Connection& c) {
   if (c.opening != Opening::kDone || c.detached) return Fate::kLives;
-  if (c.down.retransmit_pending) {
-    const Fate fate = retransmit_first(room, now, c);
-    if (fate != Fate::kLives || room.link_blocked) return fate;
-  }
-  size_t budget = kTurnBudget;
-  bool filled = false;  // the host had all that was asked for, and so may have more
-  while (wants_to_send(c)) {
-    if (budget == 0) {
+  Downlink& d = c.down;
+  Turn turn;
+  while (turn.fate == Fate::kLives) {
+    const bool again = d.board.lost_bytes() != 0 && !d.new_data_first;
+    if (!again && !has_new_data(c)) {
+      if (!d.new_data_first) break;
+      d.new_data_first = d.frto = false;  // RFC 5682 2.1: without new data it is a timeout like any
+      continue;
+    }
+    if (turn.budget == 0) {
       room.mark_ready(c);
       break;
     }
-    const Plan plan = plan_next(c, std::max<size_t>(budget, c.down.mss));
-    if (plan.bytes == 0 && !plan.fin_fits) {
-      if (c.in_flight() == 0 && c.down.persist_deadline == kNever) {
-        c.down.persist_deadline = now + c.rtt.rto();  // the window is closed: probe it
-        c.down.rto_deadline = kNever;
+    const SeqNum before = d.nxt;
+    const Step step = again ? step_again(room, now, c, turn) : step_new(room, now, c, turn);
+    if (step == Step::kMore) continue;
+    // Whatever there was of new data has left, or none may: what was lost is next.
+    const bool none =
+        d.new_data_first && d.nxt == before && d.recover == d.nxt && !room.link_blocked;
+    if (!none) break;
+    d.new_data_first = d.frto = false;
+  }
+  return turn.fate;
+}
+
+Fate probe_tail(TcpRoom& room, Instant now, Connection& c) {
+  Downlink& d = c.down;
+  if (d.readable || d.fin.has_value()) {  // new data first, one segment beyond cwnd (RFC 8985 7.3)
+    Plan plan;
+    plan.sequence = d.nxt;
+    const uint32_t usable = window_room(c, d.nxt);
+    const size_t left = d.fin.has_value() && d.nxt.at_or_before(*d.fin)
+                            ? bytes_between(d.nxt, *d.fin)
+                            : (d.fin.has_value() ? 0 : size_t{d.mss});
+    plan.bytes = std::min<size_t>({left, d.mss, usable});
+    plan.fin_fits =
+        d.fin.has_value() && d.nxt.at_or_before(*d.fin) && left < usable && left == plan.bytes;
+    plan.frames_max = 1;
+    if (plan.bytes != 0 || plan.fin_fits) {
+      const Sent sent = send_data(room, now, c, plan);
+      if (sent.fate != Fate::kLives || sent.link_full) return sent.fate;
+      if (sent.drained && !d.fin.has_value()) d.readable = false;
+      if (sent.bytes != 0 || sent.fin) {
+        account(room, now, c, plan.sequence, sent);
+        d.tail_probe_out = true;
+        d.tail_probe_resent = false;
+        d.tail_probe_end = d.nxt;
+        return Fate::kLives;
       }
-      break;
     }
-    if (plan.whole && filled) break;  // the rest of the window is too small: an ACK brings more
-    const bool fin_known = c.down.fin.has_value();
-    const Sent sent = send_data(room, now, c, plan);
-    if (sent.fate != Fate::kLives) return sent.fate;
-    if (sent.link_full) {
-      room.mark_ready(c);
-      break;
-    }
-    if (sent.drained && !c.down.fin.has_value()) c.down.readable = false;
-    if (sent.bytes != 0 || sent.fin) account(room, now, c, plan.sequence, sent);
-    if (sent.withheld || (sent.bytes == 0 && !sent.fin)) {
-      if (!sent.withheld && !fin_known && c.down.fin.has_value()) continue;  // EOF just seen
-      break;
-    }
-    filled = sent.bytes == plan.bytes;
-    budget -= std::min<size_t>(budget, sent.bytes);
   }
+  const SeqNum first = c.outstanding() > d.mss ? d.nxt - d.mss : d.una;
+  Plan plan = plan_again(c, first, d.nxt, d.mss);
+  plan.frames_max = 1;
+  if (plan.bytes == 0 && !plan.fin_fits) return Fate::kLives;
+  const Sent sent = send_data(room, now, c, plan);
+  if (sent.fate != Fate::kLives || (sent.bytes == 0 && !sent.fin)) return sent.fate;
+  account(room, now, c, plan.sequence, sent);
+  d.tail_probe_out = true;
+  d.tail_probe_resent = true;
+  d.tail_probe_end = d.nxt;
+  room.context.counters.increment(Counter::kTcpTailProbes);
   return Fate::kLives;
 }
 
-Fate retransmit_first(TcpRoom& room, Instant now, Connection& c) {
-  c.down.retransmit_pending = false;
-  if (c.outstanding() == 0) return Fate::kLives;
-  Plan plan;
-  plan.sequence = c.down.una;
-  plan.bytes = std::min<size_t>(c.down.mss, c.outstanding());
-  plan.frames_max = 1;
-  if (c.down.fin.has_value()) {
-    const uint32_t left = bytes_between(c.down.una, *c.down.fin);
-    plan.fin_fits = left < c.outstanding() && left <= c.down.mss;
-    plan.bytes = std::min<size_t>(plan.bytes, left);
-  }
-  const Sent sent = send_data(room, now, c, plan);
-  if (sent.link_full) {
-    c.down.retransmit_pending = true;
-    room.mark_ready(c);
-  } else if (sent.bytes != 0 || sent.fin) {
-    account(room, now, c, plan.sequence, sent);
-  }
-  return sent.fate;
-}
-
 Fate probe_window(TcpRoom& room, Instant now, Connection& c) {
+  Downlink& d = c.down;
   Plan plan;
-  plan.sequence = c.down.una;
-  plan.bytes = c.down.fin.has_value() && c.down.una == *c.down.fin ? 0 : 1;
+  plan.sequence = d.una;
+  plan.bytes = d.fin.has_value() && d.una == *d.fin ? 0 : 1;
   plan.fin_fits = plan.bytes == 0;
   plan.frames_max = 1;
-  if (c.down.retries >= room.config.data_retries) {  // RFC 9293 3.8.3: nobody answers
+  if (d.retries >= room.config.data_retries) {  // RFC 9293 3.8.3: nobody answers
     send_reset(room, c);
     return Fate::kAbandoned;
   }
   const Sent sent = send_data(room, now, c, plan);
   if (sent.fate != Fate::kLives) return sent.fate;
   if (sent.link_full) {
-    c.down.persist_deadline = now + c.rtt.rto();
+    d.persist_deadline = now + c.rtt.rto();
     return Fate::kLives;
   }
   if (sent.bytes == 0 && !sent.fin) {  // there was nothing to send after all
-    c.down.readable = false;
-    c.down.persist_deadline = kNever;
+    d.readable = false;
+    d.persist_deadline = kNever;
     return Fate::kLives;
   }
   room.context.counters.increment(Counter::kTcpZeroWindowProbes);
-  ++c.down.retries;
-  // Not in flight, nxt stays: the persist timer repeats it.
-  c.down.max = later(c.down.max, plan.sequence + 1);
-  if (sent.fin && c.down.state == DownlinkState::kOpen) c.down.state = DownlinkState::kFinSent;
-  c.down.timing = false;
+  ++d.retries;
+  if (d.una == d.nxt) {  // lost, unless the guest says otherwise: it had no room
+    d.board.sent(now, d.nxt, d.nxt + 1);
+    d.nxt += 1;
+    d.board.mark_lost(d.una, d.nxt);
+  }
+  if (sent.fin && d.state == DownlinkState::kOpen) d.state = DownlinkState::kFinSent;
   c.rtt.back_off(room.config);
-  c.down.persist_deadline = now + c.rtt.rto();
+  d.persist_deadline = now + c.rtt.rto();
   return Fate::kLives;
 }
 
 Fate check_host(Connection& c) {
   if (c.opening == Opening::kConnecting) return Fate::kLives;
   const bool pump_looks = c.opening == Opening::kDone && !c.detached && !c.down.fin.has_value() &&
-                          std::min(c.down.window, c.down.cwnd) > c.in_flight();
+                          window_room(c, c.down.nxt) != 0 && cwnd_room(c) != 0;
   if (pump_looks) return Fate::kLives;
   std::array<uint8_t, 1> byte{};
   const MutableBytes area(byte);
-  const size_t offset = c.opening == Opening::kDone ? c.in_flight() : 0;
+  const size_t offset = c.opening == Opening::kDone ? c.outstanding() : 0;
   const auto peeked = c.socket->peek(offset, {&area, 1});
   const bool aborted = !peeked && peeked.error() != SocketError::kWouldBlock;
   return aborted ? Fate::kReset : Fate::kLives;

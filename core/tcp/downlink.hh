@@ -10,8 +10,9 @@ namespace dashi {
 // connection stays ready when the budget ended it.
 Fate pump(TcpRoom& room, Instant now, Connection& c);
 
-// Sends the first unacknowledged segment again (RFC 5681 3.2, RFC 6582), or owes it if the link is full.
-Fate retransmit_first(TcpRoom& room, Instant now, Connection& c);
+// One segment beyond what cwnd allows, new or the last one again, so that the guest's ACK shows whether
+// the end of a flight was lost (RFC 8985 7.3).
+Fate probe_tail(TcpRoom& room, Instant now, Connection& c);
 
 // One byte (or the FIN) beyond a closed window (RFC 9293 3.8.6.1).
 Fate probe_window(TcpRoom& room, Instant now, Connection& c);

@@ -23,8 +23,9 @@ std::optional<GuestTcpInfo> TcpProxy::info(const Endpoint& guest, const Endpoint
   info.send_scale = d.shift;
   info.receive_scale = c.up.shift;
   info.mss = d.mss;
-  info.unacknowledged = c.in_flight();
-  info.outstanding = c.outstanding();
+  info.unacknowledged = c.outstanding();
+  info.sacked = d.board.sacked_bytes() + d.reno_sacked;
+  info.lost = d.board.lost_bytes();
   info.send_window = d.window;
   const SeqNum next = c.receive_next();
   info.receive_window = c.up.offered.after(next) ? bytes_between(next, c.up.offered) : 0;
@@ -32,9 +33,10 @@ std::optional<GuestTcpInfo> TcpProxy::info(const Endpoint& guest, const Endpoint
   if (d.una != d.iss) info.acknowledged = bytes_between(d.iss + 1, d.una) - (fin_acked ? 1 : 0);
   const bool fin_taken = c.up.state >= UplinkState::kFinReceived;
   if (next != c.irs) info.received = bytes_between(c.irs + 1, next) - (fin_taken ? 1 : 0);
-  info.cwnd = d.cwnd;
-  info.ssthresh = d.ssthresh;
-  info.in_recovery = d.in_recovery;
+  info.cwnd = d.congestion.cwnd;
+  info.ssthresh = d.congestion.ssthresh;
+  info.in_recovery = d.phase == LossPhase::kRecovery;
+  info.in_loss = d.phase == LossPhase::kLoss;
   info.duplicate_acks = d.duplicate_acks;
   info.timeouts = d.retries;
   info.probing = d.persist_deadline != kNever;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/tcp/recovery.hh"
 #include "core/tcp/segment_writer.hh"
 
 namespace dashi {
@@ -22,10 +21,8 @@ uint16_t send_mss(const TcpRoom& room, const Connection& c, const TcpOptions& op
 void start_syn(TcpRoom& room, Instant now, Connection& c) {
   c.down.una = c.down.iss;
   c.down.nxt = c.down.iss + 1;
-  c.down.max = c.down.nxt;
-  c.down.rto_deadline = now + c.rtt.rto();
+  c.down.loss_deadline = now + c.rtt.rto();
   c.down.timing = true;
-  c.down.timed = c.down.nxt;
   c.down.timed_at = now;
   c.opening_deadline = now + room.config.half_open;
   transmit_syn(room, now, c);
@@ -96,13 +93,14 @@ void established(TcpRoom& room, Instant now, Connection& c) {
   c.down.state = DownlinkState::kOpen;
   c.down.una = c.down.iss + 1;
   c.down.nxt = c.down.una;
-  c.down.max = c.down.una;
-  c.down.rto_deadline = kNever;
-  if (c.down.timing) c.rtt.sample(room.config, now - c.down.timed_at);
-  start_congestion_control(room.config, c);
+  c.down.sampled_to = c.down.una;
+  c.down.loss_deadline = kNever;
+  if (c.down.timing) c.rtt.sample(room.config, now, now - c.down.timed_at);
+  c.down.congestion.start(room.config, c.down.mss);
+  c.down.recover = c.down.iss;
   if (c.down.retries != 0) {
     c.rtt.restart_after_syn_loss(room.config);
-    c.down.cwnd = c.down.mss;  // RFC 5681 3.1: one segment after a lost SYN or SYN-ACK
+    c.down.congestion.cwnd = c.down.mss;  // RFC 5681 3.1: one segment after a lost SYN or SYN-ACK
   }
   c.down.timing = false;
   c.down.retransmit_pending = false;
@@ -142,7 +140,7 @@ Fate syn_timeout(TcpRoom& room, Instant now, Connection& c) {
   room.context.counters.increment(Counter::kTcpTimeouts);
   c.rtt.back_off(room.config);
   c.down.timing = false;
-  c.down.rto_deadline = now + c.rtt.rto();
+  c.down.loss_deadline = now + c.rtt.rto();
   transmit_syn(room, now, c);
   return Fate::kLives;
 }

@@ -2,18 +2,26 @@
 
 #include <algorithm>
 
-#include "core/tcp/downlink.hh"
-#include "core/tcp/segment_writer.hh"
+#include "core/tcp/loss_timers.hh"
 
 namespace dashi {
 namespace {
 
-constexpr uint32_t kCwndMax = 1u << 26;  // beyond any window a guest can offer (RFC 7323: 2^30)
-constexpr uint32_t kDuplicateAckThreshold = 3;
+constexpr uint32_t kDuplicateAckThreshold = 3;  // RFC 5681 3.2, RFC 6675 2
 
-uint32_t half_flight(const Connection& c) {
-  return std::max(c.outstanding() / 2, 2u * c.down.mss);  // RFC 5681 equation 4
-}
+// What one segment told.
+struct Heard {
+  uint32_t acked = 0;      // bytes by which SND.UNA advanced
+  uint32_t delivered = 0;  // bytes newly known to have arrived, by ACK or SACK
+  uint32_t sacked = 0;     // of these by SACK
+  bool original = false;   // some arrived that were sent once, before the recovery began
+  bool duplicate = false;  // without SACK: a duplicate ACK
+  bool dsack = false;
+  SeqNum dsack_last;
+  bool timed = false;  // sent_at is of the first run delivered that was sent once
+  Instant sent_at;
+  std::optional<uint32_t> echo;  // TSecr
+};
 
 void update_window(Connection& c, const TcpSegment& segment) {
   const SeqNum sequence(segment.sequence);
@@ -27,106 +35,260 @@ void update_window(Connection& c, const TcpSegment& segment) {
   d.wl2 = ack;
 }
 
-void grow_cwnd(Connection& c, uint32_t acked) {
-  Downlink& d = c.down;
-  if (d.cwnd < d.ssthresh) {
-    d.cwnd += acked;  // slow start, by bytes (RFC 3465 with L = what was acknowledged)
-  } else {
-    d.cwnd += std::max<uint32_t>(
-        1, static_cast<uint32_t>(uint64_t{d.mss} * std::min<uint32_t>(acked, d.cwnd) / d.cwnd));
-  }
-  d.cwnd = std::min(d.cwnd, kCwndMax);
+// RFC 3522 3.2: the guest echoes a time before anything was sent again.
+bool echoes_an_original(const Connection& c, const Heard& heard) {
+  return heard.echo.has_value() && c.down.resent_stamp.has_value() &&
+         static_cast<int32_t>(*heard.echo - *c.down.resent_stamp) < 0;
 }
 
-// RFC 6582 3.2 step 3: the ACK is for new data while we recover.
-Fate recover(TcpRoom& room, Instant now, Connection& c, uint32_t acked) {
+void note_delivered(Instant now, Connection& c, const Scoreboard::Run& run, Heard& heard) {
   Downlink& d = c.down;
-  if (d.una.at_or_after(d.recover)) {  // full
-    d.in_recovery = false;
-    d.duplicate_acks = 0;
-    d.cwnd = std::min(d.ssthresh, std::max<uint32_t>(c.outstanding(), d.mss) + d.mss);
-    return Fate::kLives;
+  heard.delivered += run.bytes();
+  if (!run.resent) {
+    if (run.last.at_or_before(d.recover)) heard.original = true;
+    if (!heard.timed) heard.sent_at = run.sent_at;
+    heard.timed = true;
   }
-  d.cwnd -= std::min(d.cwnd - std::min<uint32_t>(d.cwnd, d.mss), acked);  // partial: deflate
-  if (acked >= d.mss) d.cwnd += d.mss;
-  d.rto_deadline = now + c.rtt.rto();
-  return retransmit_first(room, now, c);
+  if (c.sack) d.rack.delivered(now, run, c.rtt.minimum(), echoes_an_original(c, heard));
 }
 
-Fate advance(TcpRoom& room, Instant now, Connection& c, SeqNum ack) {
+// One sample a round trip of what was sent once (RFC 6298 3); after a retransmission the clock that the
+// guest echoes tells which copy it was (RFC 7323 4).
+void sample_rtt(TcpRoom& room, Instant now, Connection& c, const Heard& heard) {
   Downlink& d = c.down;
-  const uint32_t acked = bytes_between(d.una, ack);
+  if (!d.una.after(d.sampled_to)) return;
+  Duration rtt = now - heard.sent_at;
+  if (!heard.timed) {
+    if (!heard.echo.has_value() || *heard.echo == 0) return;
+    rtt = 1ms * static_cast<int32_t>(timestamp_clock(now, c.stamps.offset) - *heard.echo);
+    if (rtt < Duration(0) || rtt > room.config.rto_max) return;  // the guest made it up
+  }
+  c.rtt.sample(room.config, now, rtt);
+  d.sampled_to = d.nxt - 1;
+}
+
+void advance(TcpRoom& room, Instant now, Connection& c, SeqNum ack, Heard& heard) {
+  Downlink& d = c.down;
+  heard.acked = bytes_between(d.una, ack);
   const bool fin_acked = d.fin.has_value() && ack.after(*d.fin);
-  const uint32_t data = acked - (fin_acked ? 1 : 0);
+  const uint32_t data = heard.acked - (fin_acked ? 1 : 0);
   if (data != 0) {
     c.socket->consume(data);
     room.context.counters.add(Counter::kTcpBytesDown, data);
   }
   d.una = ack;
-  d.nxt = later(d.nxt, ack);
+  d.board.acknowledge(ack, [&](const Scoreboard::Run& r) { note_delivered(now, c, r, heard); });
   d.retries = 0;
   if (fin_acked) d.state = DownlinkState::kFinAcked;
-  if (d.timing && ack.at_or_after(d.timed)) {
-    d.timing = false;
-    c.rtt.sample(room.config, now - d.timed_at);
-  }
+  sample_rtt(room, now, c, heard);
   c.rtt.settle(room.config);
-  d.rto_deadline = c.outstanding() == 0 ? kNever : now + c.rtt.rto();
   d.persist_deadline = kNever;
-  room.mark_ready(c);
-  if (d.in_recovery) return recover(room, now, c, acked);
+  // RFC 9937 6: duplicate ACKs were counted when they came; but the hole itself was not.
+  const uint32_t beyond_hole = heard.delivered - std::min<uint32_t>(heard.delivered, d.mss);
+  const uint32_t counted = std::min(beyond_hole, d.reno_sacked);
+  heard.delivered -= counted;
+  d.reno_sacked -= counted;
   d.duplicate_acks = 0;
-  // What lies behind follows, or after 2 GiB without a loss it would seem to lie ahead.
-  if (ack.after(d.recover)) d.recover = ack - 1;
-  grow_cwnd(c, acked);
-  return Fate::kLives;
 }
 
-// RFC 5681 2: same ACK, no data, no new window, and something is outstanding.
-Fate duplicate(TcpRoom& room, Instant now, Connection& c) {
+// RFC 2018 8, RFC 2883 4: the blocks of one segment; the first may say what came twice.
+void take_sacks(Instant now, Connection& c, const TcpSegment& segment, Heard& heard) {
   Downlink& d = c.down;
-  ++d.duplicate_acks;
-  if (d.in_recovery) {
-    d.cwnd = std::min(d.cwnd + d.mss, kCwndMax);
-    room.mark_ready(c);
-    return Fate::kLives;
+  const TcpOptions& options = segment.options;
+  for (size_t i = 0; i < options.sack_count; ++i) {
+    const SeqNum left(options.sack[i].left);
+    const SeqNum right(options.sack[i].right);
+    if (!right.after(left) || right.after(d.nxt)) continue;
+    const bool below = left.before(SeqNum(segment.acknowledgment));
+    const bool inside_next = i == 0 && options.sack_count > 1 &&
+                             left.at_or_after(SeqNum(options.sack[1].left)) &&
+                             right.at_or_before(SeqNum(options.sack[1].right));
+    if (i == 0 && (below || inside_next)) {
+      if (left.before(d.una - d.window_max)) continue;
+      heard.dsack = true;
+      heard.dsack_last = right;
+      d.rack.saw_duplicate(d.una, d.nxt);
+      d.undo_bytes -= std::min(d.undo_bytes, bytes_between(left, right));
+      continue;
+    }
+    if (below || left.before(d.una)) continue;
+    const uint32_t before = heard.delivered;
+    d.board.sack(left, right, [&](const Scoreboard::Run& r) { note_delivered(now, c, r, heard); });
+    heard.sacked += heard.delivered - before;
   }
-  if (d.duplicate_acks != kDuplicateAckThreshold) return Fate::kLives;
-  if (!d.una.after(d.recover)) return Fate::kLives;  // RFC 6582 3.2 step 1
-  room.context.counters.increment(Counter::kTcpFastRetransmits);
-  d.ssthresh = half_flight(c);
-  d.cwnd = d.ssthresh + kDuplicateAckThreshold * d.mss;
-  d.recover = d.max;
-  d.in_recovery = true;
-  d.rto_deadline = now + c.rtt.rto();
+}
+
+// RFC 8985 7.4.2: the ACK of a tail loss probe tells whether the probe repaired a loss.
+void judge_tail_probe(TcpRoom& room, Connection& c, const Heard& heard) {
+  Downlink& d = c.down;
+  if (!d.tail_probe_out || d.una.before(d.tail_probe_end)) return;
+  const bool reported_twice = heard.dsack && heard.dsack_last == d.tail_probe_end;
+  if (!d.tail_probe_resent || reported_twice || echoes_an_original(c, heard)) {
+    d.tail_probe_out = false;
+  } else if (d.una.after(d.tail_probe_end)) {
+    d.tail_probe_out = false;
+    if (d.phase != LossPhase::kOpen) return;
+    d.congestion.lose(room.config, d.mss, c.outstanding());
+    d.congestion.end_reduction();
+    d.can_undo = false;
+  }
+}
+
+// Nothing was lost after all.
+void undo(TcpRoom& room, Connection& c) {
+  Downlink& d = c.down;
+  d.congestion.undo();
+  d.board.forget_losses();
+  d.phase = LossPhase::kOpen;
+  d.frto = d.new_data_first = d.can_undo = false;
+  d.resent_stamp.reset();
+  room.context.counters.increment(Counter::kTcpSpuriousRecoveries);
+}
+
+// RFC 5682 3.1 and 3.2: after a timeout, what arrived that was not sent again since shows that the
+// timeout came too early.
+void judge_timeout(Connection& c, const Heard& heard) {
+  Downlink& d = c.down;
+  d.new_data_first = false;
+  const bool first_ack = d.recover == d.nxt;  // no new data was sent since
+  if (first_ack && heard.acked != 0 && d.una.before(d.recover)) {
+    d.new_data_first = true;
+    return;
+  }
+  d.frto = false;
+  if (!first_ack) d.congestion.cwnd = std::max(d.congestion.cwnd, 3u * d.mss);  // step 3a
+}
+
+// What of the scoreboard is lost by now.
+uint32_t find_losses(TcpRoom& room, Instant now, Connection& c, const Heard& heard,
+                     Duration& wait) {
+  Downlink& d = c.down;
+  uint32_t found = 0;
+  if (c.sack) {
+    wait = detect_losses(room, now, c, found);
+    return found;
+  }
+  const uint32_t before = d.board.lost_bytes();
+  const bool partial =
+      heard.acked != 0 && d.phase == LossPhase::kRecovery && d.una.before(d.recover);
+  const bool third = heard.duplicate && d.phase == LossPhase::kOpen &&
+                     d.duplicate_acks == kDuplicateAckThreshold && d.una.after(d.recover);
+  if (partial || third) d.board.mark_lost(d.una, d.una + d.mss);  // RFC 6582 3.2
+  return d.board.lost_bytes() - before;
+}
+
+void end_phase(Connection& c) {
+  Downlink& d = c.down;
+  if (d.phase == LossPhase::kRecovery) d.congestion.end_reduction();
+  d.phase = LossPhase::kOpen;
+  d.frto = d.new_data_first = false;
+  d.duplicate_acks = 0;
+  d.reno_sacked = 0;
+  d.rack.recovered();
+}
+
+// In slow start the window may double while half of it is used; else a flow that pauses would never get
+// it (RFC 7661 4.1 has a flow validate what it uses).
+bool half_used(const Connection& c, const Heard& heard) {
+  const Congestion& window = c.down.congestion;
+  return window.cwnd < window.ssthresh && window.cwnd / 2 < c.outstanding() + heard.acked;
+}
+
+// How the window answers.
+void answer(TcpRoom& room, Instant now, Connection& c, const Heard& heard, uint32_t lost) {
+  Downlink& d = c.down;
+  if (d.phase == LossPhase::kOpen && lost != 0) {
+    const uint32_t known = d.board.sacked_bytes() + d.reno_sacked;
+    enter_recovery(room, c, c.outstanding() - std::min(c.outstanding(), known - heard.sacked));
+  }
+  switch (d.phase) {
+    case LossPhase::kOpen:
+      // What lies behind follows, or after 2 GiB without a loss it would seem to lie ahead.
+      if (d.una.after(d.recover)) d.recover = d.una - 1;
+      if (heard.acked != 0 && (d.cwnd_limited || half_used(c, heard))) {
+        d.congestion.grow(room.config, now, c.rtt.smoothed(), d.mss, heard.acked);
+      }
+      break;
+    case LossPhase::kRecovery:
+      d.congestion.reduce(d.mss, heard.delivered, c.in_flight(), heard.acked != 0 && lost == 0);
+      break;
+    case LossPhase::kLoss:
+      d.congestion.slow_start(heard.acked);
+      break;
+  }
+}
+
+void react(TcpRoom& room, Instant now, Connection& c, const Heard& heard) {
+  Downlink& d = c.down;
+  judge_tail_probe(room, c, heard);
+  const bool arrived_early =
+      d.phase != LossPhase::kOpen && heard.acked != 0 && echoes_an_original(c, heard);
+  const bool all_came_twice = heard.dsack && d.undo_bytes == 0 && d.resent_stamp.has_value();
+  const bool too_early = d.frto && heard.original && d.phase == LossPhase::kLoss;
+  if (d.can_undo && (arrived_early || all_came_twice || too_early)) undo(room, c);
+  if (d.frto) judge_timeout(c, heard);
+  if (d.phase != LossPhase::kOpen && d.una.at_or_after(d.recover)) end_phase(c);
+  Duration wait(0);
+  const uint32_t lost = find_losses(room, now, c, heard, wait);
+  answer(room, now, c, heard, lost);
+  if (heard.acked != 0 || heard.sacked != 0) restart_loss_timer(room, now, c);
+  if (wait > Duration(0)) await_reordering(now, c, wait);
   room.mark_ready(c);
-  return retransmit_first(room, now, c);
 }
 
 }  // namespace
 
-void start_congestion_control(const TcpConfig& config, Connection& c) {
-  c.down.cwnd = config.initial_window_segments * c.down.mss;
-  c.down.recover = c.down.iss;
+void enter_recovery(TcpRoom& room, Connection& c, uint32_t flight) {
+  Downlink& d = c.down;
+  room.context.counters.increment(Counter::kTcpFastRetransmits);
+  d.congestion.lose(room.config, d.mss, c.outstanding());
+  d.congestion.begin_reduction(flight);
+  d.recover = d.nxt;
+  d.phase = LossPhase::kRecovery;
+  d.can_undo = true;
+  d.undo_bytes = 0;
+  d.resent_stamp.reset();
+}
+
+Duration detect_losses(TcpRoom& room, Instant now, Connection& c, uint32_t& found) {
+  (void)room;
+  Downlink& d = c.down;
+  // In order and sent once: nothing can have been overtaken.
+  if (d.board.sacked_bytes() == 0 && !d.board.any_resent()) return Duration(0);
+  const bool many = d.board.sacked_bytes() > (kDuplicateAckThreshold - 1) * d.mss;  // RFC 6675 2
+  const Rack::Found result = d.rack.detect(now, d.board, c.rtt.minimum(), c.rtt.smoothed(), many,
+                                           d.phase != LossPhase::kOpen);
+  found = result.bytes;
+  return result.wait;
 }
 
 bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet, Fate& fate) {
+  (void)fate;
   const TcpSegment& segment = packet.tcp;
   const SeqNum ack(segment.acknowledgment);
   Downlink& d = c.down;
   // RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT.
-  if (ack.after(d.max) || ack.before(d.una - d.window_max)) return false;
-  const uint32_t window_before = d.window;
-  if (ack.after(d.una)) {
-    fate = advance(room, now, c, ack);
-    if (fate == Fate::kLives) update_window(c, segment);
+  if (ack.after(d.nxt) || ack.before(d.una - d.window_max)) return false;
+  if (c.outstanding() == 0 &&
+      segment.options.sack_count == 0) {  // the usual, of a guest that sends
+    const uint32_t window_before = d.window;
+    if (ack == d.una) update_window(c, segment);
+    if (d.window != window_before) {
+      room.mark_ready(c);
+      d.persist_deadline = kNever;
+      d.retries = 0;
+    }
     return true;
   }
-  if (ack == d.una) {
-    update_window(c, segment);
-    // RFC 9293 3.8.6.1: a guest that answers probes is not given up however long it stays closed.
-    if (d.window == 0) d.retries = 0;
-  }
+  const uint32_t window_before = d.window;
+  const SeqNum una_before = d.una;
+  Heard heard;
+  if (c.stamps.on) heard.echo = segment.options.timestamps->echo_reply;
+  if (ack.after(d.una)) advance(room, now, c, ack, heard);
+  if (c.sack && segment.options.sack_count != 0) take_sacks(now, c, segment, heard);
+  if (ack.at_or_after(una_before)) update_window(c, segment);
+  // RFC 9293 3.8.6.1: a guest that answers probes is not given up however long it stays closed.
+  if (d.window == 0) d.retries = 0;
   if (d.window != window_before) {
     room.mark_ready(c);
     d.retries = 0;
@@ -134,40 +296,22 @@ bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet
       d.persist_deadline = kNever;
       c.rtt.settle(room.config);
     }
-    return true;
   }
-  const bool is_duplicate = ack == d.una && packet.payload.empty() && !segment.fin() &&
-                            c.outstanding() != 0 && d.window != 0;
-  if (is_duplicate) fate = duplicate(room, now, c);
+  // RFC 5681 2: same ACK, no data, no new window, and something is outstanding.
+  heard.duplicate = !c.sack && heard.acked == 0 && ack == una_before && packet.payload.empty() &&
+                    !segment.fin() && d.window == window_before && d.window != 0;
+  if (heard.duplicate) {
+    ++d.duplicate_acks;
+    if (d.phase != LossPhase::kLoss) {  // RFC 3042, RFC 6582: something left the network
+      const uint32_t room_left = c.in_flight() > d.mss ? c.in_flight() - d.mss : 0;
+      d.reno_sacked += std::min<uint32_t>(d.mss, room_left);
+      heard.delivered += d.mss;
+    }
+  }
+  if (heard.acked != 0 || heard.sacked != 0 || heard.dsack || heard.duplicate) {
+    react(room, now, c, heard);
+  }
   return true;
-}
-
-Fate retransmission_timeout(TcpRoom& room, Instant now, Connection& c) {
-  Downlink& d = c.down;
-  d.rto_deadline = kNever;
-  if (c.outstanding() == 0) return Fate::kLives;
-  if (room.link_blocked) {  // nothing was lost: the guest is not reading
-    d.rto_deadline = now + c.rtt.rto();
-    return Fate::kLives;
-  }
-  room.context.counters.increment(Counter::kTcpTimeouts);
-  // RFC 9293 3.8.3: R2.
-  if (++d.retries > room.config.data_retries) {
-    send_reset(room, c);
-    return Fate::kAbandoned;
-  }
-  if (d.retries == 1) d.ssthresh = half_flight(c);
-  d.cwnd = d.mss;
-  d.nxt = d.una;
-  d.recover = d.max;
-  d.in_recovery = false;
-  d.duplicate_acks = 0;
-  d.timing = false;
-  d.retransmit_pending = false;
-  c.rtt.back_off(room.config);
-  d.rto_deadline = now + c.rtt.rto();
-  room.mark_ready(c);
-  return Fate::kLives;
 }
 
 }  // namespace dashi

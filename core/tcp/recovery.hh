@@ -1,5 +1,5 @@
-// What ACKs and timeouts do to the downlink: the send window, the RTT, congestion control with
-// NewReno (RFC 5681, RFC 6582), retransmission timeouts (RFC 6298).
+// What ACKs do to the downlink: the send window, the RTT, what was delivered and what was lost (RACK with
+// SACK, NewReno without), and how the congestion window answers. Timeouts are loss_timers'.
 #pragma once
 
 #include "core/tcp/tcp_room.hh"
@@ -7,14 +7,14 @@
 
 namespace dashi {
 
-// Sets the congestion window for a connection that just opened (RFC 6928).
-void start_congestion_control(const TcpConfig& config, Connection& c);
-
-// Takes in the acknowledgment and window of an acceptable segment. False: the ACK is for something
-// never sent or long gone, and the segment goes no further (RFC 5961 5).
+// Takes in the acknowledgment, SACK blocks and window of an acceptable segment. False: the ACK is for
+// something never sent or long gone, and the segment goes no further (RFC 5961 5).
 bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet, Fate& fate);
 
-// The retransmission timer fired.
-Fate retransmission_timeout(TcpRoom& room, Instant now, Connection& c);
+// Losses were found that no recovery is for yet: begins one.
+void enter_recovery(TcpRoom& room, Connection& c, uint32_t flight);
+
+// Looks for what RACK takes for lost by now. Gives how long to wait before looking again, or zero.
+Duration detect_losses(TcpRoom& room, Instant now, Connection& c, uint32_t& found);
 
 }  // namespace dashi

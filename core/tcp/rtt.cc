@@ -9,7 +9,12 @@ void RttEstimator::compute(const TcpConfig& config) {
   rto_ = std::clamp(srtt_ + margin, config.rto_min, config.rto_max);
 }
 
-void RttEstimator::sample(const TcpConfig& config, Duration rtt) {
+void RttEstimator::sample(const TcpConfig& config, Instant now, Duration rtt) {
+  // RFC 8985 6.1: the minimum of the last minutes, so that a path that grew is believed in the end.
+  if (min_ == Duration(0) || rtt <= min_ || now - min_at_ > 5min) {
+    min_ = std::max(rtt, Duration(1));
+    min_at_ = now;
+  }
   if (srtt_ == Duration(0)) {  // RFC 6298 2.2
     srtt_ = std::max(rtt, Duration(1));
     rttvar_ = rtt / 2;

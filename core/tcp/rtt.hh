@@ -11,7 +11,7 @@ class RttEstimator {
  public:
   explicit RttEstimator(const TcpConfig& config) : rto_(config.rto_initial) {}
 
-  void sample(const TcpConfig& config, Duration rtt);
+  void sample(const TcpConfig& config, Instant now, Duration rtt);
   void back_off(const TcpConfig& config);  // RFC 6298 5.5
   // The SYN was lost: there is no estimate, and the first guess was too short (RFC 6298 5.7).
   void restart_after_syn_loss(const TcpConfig& config);
@@ -21,10 +21,11 @@ class RttEstimator {
   Duration rto() const { return rto_; }
   Duration smoothed() const { return srtt_; }  // 0 before the first sample
   Duration variation() const { return rttvar_; }
+  Duration minimum() const { return min_; }  // of the last samples; 0 before the first
 
   template <typename Archive>
   friend void archive(Archive& ar, RttEstimator& r) {
-    ar(r.srtt_, r.rttvar_, r.rto_, r.backed_off_);
+    ar(r.srtt_, r.rttvar_, r.rto_, r.min_, r.min_at_, r.backed_off_);
   }
 
  private:
@@ -33,6 +34,8 @@ class RttEstimator {
   Duration srtt_{0};
   Duration rttvar_{0};
   Duration rto_;
+  Duration min_{0};
+  Instant min_at_;
   bool backed_off_ = false;
 };
 

@@ -54,12 +54,12 @@ SeqNum possible_edge(const TcpRoom& room, const Connection& c) {
   return c.up.base + static_cast<uint32_t>(std::min<size_t>(window_max(room, c), reach));
 }
 
-// The sequence number of a segment without data: SND.MAX, so that a guest which received what we send
-// again after a timeout does not find it old; but within the guest's window, or it would be dropped.
+// The sequence number of a segment without data: SND.NXT;
+// but within the guest's window, or it would be dropped.
 SeqNum sequence_now(const Connection& c) {
-  if (c.opening != Opening::kDone) return c.down.max;
+  if (c.opening != Opening::kDone) return c.down.nxt;
   const SeqNum edge = c.down.una + c.down.window;
-  return c.down.max.after(edge) ? edge : c.down.max;
+  return c.down.nxt.after(edge) ? edge : c.down.nxt;
 }
 
 }  // namespace

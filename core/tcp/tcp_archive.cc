@@ -31,10 +31,13 @@ void archive(Archive& ar, Uplink& u) {
 
 template <typename Archive>
 void archive(Archive& ar, Downlink& d) {
-  ar(d.state, d.iss, d.una, d.nxt, d.max, d.window, d.window_max, d.wl1, d.wl2, d.mss, d.shift,
-     d.readable, d.fin);
-  ar(d.cwnd, d.ssthresh, d.duplicate_acks, d.in_recovery, d.recover, d.retransmit_pending);
-  ar(d.timing, d.timed, d.timed_at, d.rto_deadline, d.persist_deadline, d.retries);
+  ar(d.state, d.iss, d.una, d.nxt, d.window, d.window_max, d.wl1, d.wl2, d.mss, d.shift, d.readable,
+     d.fin, d.cwnd_limited, d.congestion, d.rack);
+  ar(d.duplicate_acks, d.reno_sacked, d.phase, d.recover, d.retransmit_pending, d.frto,
+     d.new_data_first, d.can_undo, d.undo_bytes, d.resent_stamp, d.tail_probe_out,
+     d.tail_probe_resent, d.tail_probe_end);
+  ar(d.timing, d.timed_at, d.sampled_to, d.last_sent, d.timer, d.loss_deadline, d.retransmit_at,
+     d.persist_deadline, d.retries);
 }
 
 // All but the socket and the held bytes.
@@ -66,6 +69,7 @@ void TcpProxy::save(ArchiveWriter& ar) const {
     bool ready = room_.ready.test(slot);
     ar(ready, self.room_.connections[slot]);
     room_.connections[slot].held.save(ar);
+    room_.connections[slot].down.board.save(ar);
   }
   room_.timers.save(ar);
   room_.delayed_acks.save(ar);
@@ -135,7 +139,7 @@ bool TcpProxy::restore(ArchiveReader& ar) {
     Connection& c = room_.connections[slot];
     bool ready = false;
     ar(ready, c);
-    if (!ar.ok() || !c.held.restore(ar)) return false;
+    if (!ar.ok() || !c.held.restore(ar) || !c.down.board.restore(ar)) return false;
     if (ready) room_.ready.set(slot);
     if (c.opening == Opening::kSynSent) ++accepts_pending_;
     if (!c.detached) index_.insert(c.key(), slot);

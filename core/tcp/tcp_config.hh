@@ -10,23 +10,26 @@ namespace dashi {
 inline constexpr uint8_t kWindowScaleMax = 14;  // RFC 7323 2.3
 
 struct TcpConfig {
+  enum class Congestion : uint8_t { kCubic, kNewReno };
+
   uint16_t mss = 0;                       // announced to the guest; 0 = MTU - headers
   uint8_t window_scale = 7;               // our receive shift, 0..14 (RFC 7323 2.2)
   uint32_t window = 1u << 20;             // most we let the guest have in flight; <= limits' each
   bool sack = true;                       // RFC 2018
   bool timestamps = true;                 // RFC 7323 3
   uint32_t initial_window_segments = 10;  // RFC 6928
-  Duration rto_initial = 1s;              // RFC 6298 2.1
-  Duration rto_min = 200ms;               // RFC 6298 2.4 says 1 s; Linux and we say 200 ms
-  Duration rto_max = 60s;                 // RFC 6298 2.5
-  Duration delayed_ack = 40ms;            // RFC 9293 MUST-58: below 500 ms
-  Duration time_wait = 60s;               // 2 MSL
-  Duration fin_wait_2 = 60s;              // silence after which a half-closed guest is probed
-  Duration linger = 2min;                 // the host takes nothing of what a closed guest left
-  Duration half_open = 75s;               // SYN-ACK or SYN unanswered
-  Duration connect_timeout = 130s;        // the host's connect took too long
-  Duration failure_memory = 1s;           // a retransmitted SYN gets the same answer
-  Duration keep_alive_idle = 2h;          // RFC 9293 MUST-28
+  Congestion congestion = Congestion::kCubic;  // RFC 9438, RFC 5681
+  Duration rto_initial = 1s;                   // RFC 6298 2.1
+  Duration rto_min = 200ms;                    // RFC 6298 2.4 says 1 s; Linux and we say 200 ms
+  Duration rto_max = 60s;                      // RFC 6298 2.5
+  Duration delayed_ack = 40ms;                 // RFC 9293 MUST-58: below 500 ms
+  Duration time_wait = 60s;                    // 2 MSL
+  Duration fin_wait_2 = 60s;                   // silence after which a half-closed guest is probed
+  Duration linger = 2min;                      // the host takes nothing of what a closed guest left
+  Duration half_open = 75s;                    // SYN-ACK or SYN unanswered
+  Duration connect_timeout = 130s;             // the host's connect took too long
+  Duration failure_memory = 1s;                // a retransmitted SYN gets the same answer
+  Duration keep_alive_idle = 2h;               // RFC 9293 MUST-28
   Duration keep_alive_interval = 75s;
   uint8_t keep_alive_probes = 9;
   uint8_t syn_retries = 6;    // SYN and SYN-ACK

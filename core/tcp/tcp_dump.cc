@@ -29,9 +29,8 @@ void TcpProxy::dump(std::string& out, Instant now) const {
     if (c.reset_owed) out += " (reset owed)";
     add(out, "snd.una", c.down.una.raw());
     add(out, "snd.nxt", c.down.nxt.raw());
-    add(out, "snd.max", c.down.max.raw());
     add(out, "snd.wnd", c.down.window);
-    add(out, "cwnd", c.down.cwnd);
+    add(out, "cwnd", c.down.congestion.cwnd);
     add(out, "rcv.nxt", c.receive_next().raw());
     add(out, "rcv.wnd",
         c.up.offered.after(c.receive_next()) ? bytes_between(c.receive_next(), c.up.offered) : 0);
@@ -39,7 +38,7 @@ void TcpProxy::dump(std::string& out, Instant now) const {
     add(out, "gaps", c.held.ranges() - (c.held.contiguous() != 0 ? 1 : 0));
     add_ms(out, "rto", c.rtt.rto());
     add_ms(out, "srtt", c.rtt.smoothed());
-    if (c.down.rto_deadline != kNever) add_ms(out, "rto-in", c.down.rto_deadline - now);
+    if (c.down.loss_deadline != kNever) add_ms(out, "rto-in", c.down.loss_deadline - now);
     if (c.down.persist_deadline != kNever) add_ms(out, "probe-in", c.down.persist_deadline - now);
     if (c.socket != nullptr) {
       const HostTcpInfo info = c.socket->info();

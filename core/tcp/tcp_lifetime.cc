@@ -81,7 +81,7 @@ void TcpProxy::enter_time_wait(Instant now, const Connection& c) {
   }
   const FlowKey key = c.key();
   const uint32_t slot =
-      time_wait_.insert({key, c.stamps.on, c.down.max, c.receive_next(),
+      time_wait_.insert({key, c.stamps.on, c.down.nxt, c.receive_next(),
                          now + room_.config.time_wait, c.stamps.recent, c.stamps.offset});
   index_.insert(key, slot | kTimeWaitBit);
 }

@@ -4,6 +4,7 @@
 
 #include "core/tcp/downlink.hh"
 #include "core/tcp/handshake.hh"
+#include "core/tcp/loss_timers.hh"
 #include "core/tcp/recovery.hh"
 #include "core/tcp/segment_writer.hh"
 #include "core/tcp/uplink.hh"
@@ -210,10 +211,10 @@ Fate TcpProxy::fire(Instant now, Connection& c) {
     }
     return Fate::kAbandoned;
   }
-  if (c.down.rto_deadline <= now) {
+  if (c.down.loss_deadline <= now) {
     room_.trace(TraceEvent::Kind::kTimerFired, c, 0, 0, 0);
-    const Fate fate = c.opening == Opening::kDone ? retransmission_timeout(room_, now, c)
-                                                  : syn_timeout(room_, now, c);
+    const Fate fate =
+        c.opening == Opening::kDone ? loss_timeout(room_, now, c) : syn_timeout(room_, now, c);
     if (fate != Fate::kLives) return fate;
   }
   if (c.down.persist_deadline <= now) {

@@ -112,6 +112,7 @@ Fate receive_unacceptable(TcpRoom& room, Instant now, Connection& c, const Packe
   if (bare && sequence != next - 1) {  // not a keep-alive: two who disagree must not ACK for ever
     return challenge(room, now, c, packet, DropReason::kTcpUnacceptable);
   }
+  note_duplicate(c, packet);
   c.up.ack_now = true;
   room.mark_ready(c);
   return Fate::kLives;
@@ -164,7 +165,6 @@ Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& pa
     return challenge(room_, now, c, packet, DropReason::kTcpUnacceptable);  // RFC 5961 4.2
   }
   if (!acceptable(c, packet)) return receive_unacceptable(room_, now, c, packet);
-  if (c.stamps.on) c.stamps.take(now, sequence, segment.options.timestamps->value);
   if (!segment.ack()) {
     room_.context.drop(DropReason::kTcpUnacceptable, packet.frame);
     return Fate::kLives;
@@ -185,6 +185,8 @@ Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& pa
   if (!receive_ack(room_, now, c, packet, fate)) {
     return challenge(room_, now, c, packet, DropReason::kTcpUnacceptable);
   }
+  // Not before the ACK was believed: what nobody sent must not set the clock (RFC 7323 4.3).
+  if (c.stamps.on) c.stamps.take(now, sequence, segment.options.timestamps->value);
   if (fate != Fate::kLives) return fate;
   return receive_payload(room_, now, c, packet);
 }

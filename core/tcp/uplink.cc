@@ -37,7 +37,9 @@ void owe_ack(TcpRoom& room, Instant now, Connection& c, Family family, size_t by
   c.up.since_ack += static_cast<uint32_t>(bytes);
   // RFC 9293 3.8.6.3: at least every second full-sized segment, and within the delay.
   // (With timestamps a full-sized one carries 12 bytes less than the MSS says.)
-  const uint32_t two_segments = 2u * (announced_mss(room, family) - 12u);
+  // Of a guest whose MTU is below ours they are as small as those it takes.
+  const uint32_t two_segments =
+      2u * std::min(announced_mss(room, family) - 12u, uint32_t{c.down.mss});
   if (c.up.since_ack >= two_segments) c.up.ack_now = true;
   room.delay_ack(now, c);
 }

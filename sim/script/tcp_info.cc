@@ -87,15 +87,15 @@ int64_t microseconds(Duration time) { return time.count() / 1000; }
 
 int64_t congestion_state(const Info& i) {
   if (i.in_recovery) return kRecovery;
-  if (i.timeouts != 0 && !i.probing) return kLoss;
-  return i.duplicate_acks != 0 ? kDisorder : kOpen;
+  if (i.in_loss) return kLoss;
+  return i.sacked != 0 ? kDisorder : kOpen;
 }
 
 struct Field {
   const char* name;
   int64_t (*value)(const Info&);
 };
-const std::array<Field, 21> kFields{
+const std::array<Field, 23> kFields{
     {{"tcpi_state", [](const Info& i) { return *tcp_constant(constant_of(i.state)); }},
      {"tcpi_ca_state", congestion_state},
      {"tcpi_snd_cwnd", [](const Info& i) { return i.mss == 0 ? 0 : int64_t{i.cwnd} / i.mss; }},
@@ -104,7 +104,9 @@ const std::array<Field, 21> kFields{
         const bool none = i.ssthresh >= Info::kNoThreshold;
         return none || i.mss == 0 ? int64_t{Info::kNoThreshold} : int64_t{i.ssthresh} / i.mss;
       }},
-     {"tcpi_unacked", [](const Info& i) { return segments(i, i.outstanding); }},
+     {"tcpi_unacked", [](const Info& i) { return segments(i, i.unacknowledged); }},
+     {"tcpi_sacked", [](const Info& i) { return segments(i, i.sacked); }},
+     {"tcpi_lost", [](const Info& i) { return segments(i, i.lost); }},
      {"tcpi_rto", [](const Info& i) { return microseconds(i.rto); }},
      {"tcpi_rtt", [](const Info& i) { return microseconds(i.smoothed_rtt); }},
      {"tcpi_rttvar", [](const Info& i) { return microseconds(i.rtt_variation); }},

@@ -91,6 +91,14 @@ TCP_CASE(reports_a_segment_that_came_twice_once) {  // RFC 2883 4.1.1
   expect_blocks(bench, 10, {{20, 30}});
 }
 
+TCP_CASE(reports_a_segment_that_lies_wholly_behind) {
+  TcpBench bench(quiet_config());
+  bench.establish();
+  bench.data(0, 0, "01234567890123456789");
+  bench.data(5, 0, "56789");
+  expect_blocks(bench, 20, {{5, 10}});
+}
+
 TCP_CASE(reports_a_held_segment_that_came_twice_with_its_block) {  // RFC 2883 4.2
   TcpBench bench(quiet_config());
   bench.establish();

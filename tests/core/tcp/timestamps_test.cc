@@ -133,6 +133,15 @@ TCP_CASE(reject_an_old_duplicate_and_say_where_we_are) {  // RFC 7323 5.3 R1
   BOOST_TEST(TcpBench::written(host) == "new");
 }
 
+TCP_CASE(are_not_taken_from_a_segment_that_acknowledges_the_future) {
+  StampedBench bench(quiet_config());
+  StreamState& host = bench.open();
+  bench.stamped(kTcpAck, 0, 5000, 9000, "forged");
+  bench.expect(kTcpAck);
+  bench.stamped(kTcpAck, 0, 0, 5002, "true");
+  BOOST_TEST(TcpBench::written(host) == "true");
+}
+
 TCP_CASE(take_any_value_after_24_days) {  // RFC 7323 5.5
   Config config = quiet_config();
   config.tcp.keep_alive_idle = 24h * 100;

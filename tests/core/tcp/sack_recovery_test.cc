@@ -1,0 +1,188 @@
+// What is lost on the way to a guest with SACK: RACK-TLP (RFC 8985), PRR (RFC 9937), and taking back what
+// was no loss (RFC 2883, RFC 5682).
+#include "tests/core/tcp/tcp_bench.hh"
+
+namespace dashi::test {
+namespace {
+
+constexpr uint32_t kMss = 1460;
+
+class SackBench : public TcpBench {
+ public:
+  explicit SackBench(const Config& config) : TcpBench(config) {}
+
+  // An ACK of everything before segment `acked`, and of the segments [first, last) of each block.
+  void sack(uint32_t acked, const std::vector<std::pair<uint32_t, uint32_t>>& blocks) {
+    ByteVector options = {1, 1, 5, static_cast<uint8_t>(2 + 8 * blocks.size())};
+    for (const auto& [first, last] : blocks) {
+      for (const uint32_t edge : {isn + 1 + first * kMss, isn + 1 + last * kMss}) {
+        for (int shift = 24; shift >= 0; shift -= 8) {
+          options.push_back(static_cast<uint8_t>(edge >> shift));
+        }
+      }
+    }
+    frames({segment(kTcpAck, kGuestIsn + 1, isn + 1 + acked * kMss, 501, {}, options)});
+  }
+  // Ten segments on a path of 50 ms, all of which were sent at once.
+  StreamState& flight() {
+    syn();
+    StreamState& host = sockets.streams.back();
+    host_connects(host);
+    isn = expect(kTcpSyn | kTcpAck).packet.tcp.sequence;
+    now += 50ms;
+    ack(0, 0, 501);
+    host_writes(host, pattern(10 * kMss));
+    BOOST_TEST(swallow(0) == 10 * kMss);
+    return host;
+  }
+  // The segments that came, by number.
+  std::vector<uint32_t> segments() {
+    std::vector<uint32_t> out;
+    while (!link.frames.empty()) {
+      const Heard heard = hear();
+      for (uint32_t at = 0; at < heard.packet.payload.size(); at += kMss) {
+        out.push_back((offset_of(heard.packet) + at) / kMss);
+      }
+    }
+    return out;
+  }
+};
+
+using Segments = std::vector<uint32_t>;
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(tcp_sack_recovery)
+
+TCP_CASE(sends_exactly_what_is_missing_again) {
+  SackBench bench(quiet_config());
+  StreamState& host = bench.flight();
+  bench.now += 50ms;
+  bench.sack(0, {{1, 2}});
+  bench.sack(0, {{1, 3}});
+  BOOST_TEST((bench.segments() == Segments{}));
+  bench.sack(0, {{1, 4}});  // three segments above the hole (RFC 6675 2)
+  BOOST_TEST((bench.segments() == Segments{0}));
+  bench.sack(0, {{5, 6}, {1, 4}});
+  bench.sack(0, {{5, 10}, {1, 4}});
+  BOOST_TEST((bench.segments() == Segments{4}));
+  bench.ack(0, 10 * kMss, 501);
+  BOOST_TEST((bench.segments() == Segments{}));
+  BOOST_TEST(host.consumed == 10 * kMss);
+  BOOST_TEST(bench.count(Counter::kTcpFastRetransmits) == 1u);
+  BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 0u);
+}
+
+TCP_CASE(waits_a_quarter_of_the_round_trip_for_what_was_overtaken) {  // RFC 8985 6.2 step 4
+  SackBench bench(quiet_config());
+  bench.flight();
+  bench.now += 50ms;
+  bench.sack(0, {{1, 2}});
+  BOOST_TEST((bench.segments() == Segments{}));
+  bench.advance(12ms);
+  BOOST_TEST((bench.segments() == Segments{}));
+  bench.advance(1ms);
+  BOOST_TEST((bench.segments() == Segments{0}));
+}
+
+TCP_CASE(sends_a_lost_retransmission_again_without_a_timeout) {
+  SackBench bench(quiet_config());
+  bench.flight();
+  bench.host_writes(bench.sockets.streams.back(), pattern(20 * kMss));
+  bench.now += 50ms;
+  bench.sack(0, {{1, 4}});
+  BOOST_TEST((bench.segments() == Segments{0}));
+  bench.sack(0, {{1, 8}});  // new data, as segments leave the network
+  BOOST_TEST((bench.segments() == Segments{10, 11, 12, 13}));
+  bench.now += 50ms;
+  bench.sack(0, {{1, 11}});  // what was sent after the retransmission arrived
+  const Segments again = bench.segments();
+  BOOST_REQUIRE(!again.empty());
+  BOOST_TEST(again.front() == 0u);
+  BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 0u);
+}
+
+TCP_CASE(probes_the_tail_after_two_round_trips) {  // RFC 8985 7
+  SackBench bench(quiet_config());
+  bench.flight();
+  bench.advance(99ms);
+  BOOST_TEST((bench.segments() == Segments{}));
+  bench.advance(1ms);
+  BOOST_TEST((bench.segments() == Segments{9}));
+  BOOST_TEST(bench.count(Counter::kTcpTailProbes) == 1u);
+  bench.now += 50ms;
+  bench.sack(7, {{9, 10}});  // 7 and 8 were lost: the probe shows it
+  bench.advance(13ms);
+  BOOST_TEST((bench.segments() == Segments{7, 8}));
+  BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 0u);
+}
+
+TCP_CASE(probes_the_tail_with_new_data_where_there_is_some) {
+  SackBench bench(quiet_config());
+  StreamState& host = bench.flight();
+  bench.host_writes(host, pattern(kMss));  // cwnd has no room for it
+  BOOST_TEST((bench.segments() == Segments{}));
+  bench.advance(100ms);
+  BOOST_TEST((bench.segments() == Segments{10}));
+}
+
+TCP_CASE(halves_nothing_when_the_probe_alone_was_needless) {  // RFC 8985 7.4.2
+  SackBench bench(quiet_config());
+  StreamState& host = bench.flight();
+  bench.advance(100ms);
+  BOOST_TEST((bench.segments() == Segments{9}));
+  bench.ack(0, 10 * kMss, 501);
+  bench.sack(10, {{9, 10}});  // both copies came: a D-SACK
+  bench.host_writes(host, pattern(40 * kMss));
+  BOOST_TEST(bench.segments().size() >= 10u);
+}
+
+TCP_CASE(takes_a_recovery_back_when_every_copy_came_twice) {  // RFC 2883, RFC 3708
+  SackBench bench(quiet_config());
+  StreamState& host = bench.flight();
+  bench.now += 50ms;
+  bench.sack(0, {{1, 4}});  // 0 is late, not lost
+  BOOST_TEST((bench.segments() == Segments{0}));
+  bench.sack(4, {{0, 1}});  // it came, and the copy
+  BOOST_TEST(bench.count(Counter::kTcpSpuriousRecoveries) == 1u);
+  bench.ack(0, 10 * kMss, 501);
+  bench.host_writes(host, pattern(40 * kMss));
+  BOOST_TEST(bench.segments().size() >= 10u);
+}
+
+TCP_CASE(sends_everything_again_to_a_guest_that_reneged) {  // RFC 2018 8
+  SackBench bench(quiet_config());
+  bench.flight();
+  bench.now += 50ms;
+  bench.sack(0, {{1, 10}});
+  BOOST_TEST((bench.segments() == Segments{0}));
+  bench.ack(0, kMss, 501);  // and forgot the rest
+  bench.advance(5s);
+  const Segments again = bench.segments();
+  BOOST_REQUIRE(!again.empty());
+  BOOST_TEST(again.front() == 1u);
+}
+
+TCP_CASE(ignores_blocks_of_what_was_never_sent) {
+  SackBench bench(quiet_config());
+  bench.flight();
+  bench.now += 50ms;
+  bench.sack(0, {{11, 40}});
+  bench.sack(0, {{5, 3}});
+  bench.advance(20ms);
+  BOOST_TEST((bench.segments() == Segments{}));
+}
+
+TCP_CASE(keeps_the_scoreboard_over_saving_and_restoring) {
+  SackBench bench(quiet_config());
+  bench.flight();
+  bench.now += 50ms;
+  bench.sack(0, {{1, 3}});
+  bench.save_and_restore();
+  bench.sack(0, {{1, 4}});
+  BOOST_TEST((bench.segments() == Segments{0}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace dashi::test
