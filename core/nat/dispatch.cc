@@ -77,35 +77,32 @@ bool dispatch_configuration(Rooms& rooms, Instant now, const Packet& packet) {
   return false;
 }
 
-// What is dropped whatever it carries; true if it was.
-bool drop_group(FlowContext& context, const Packet& packet, const Destination& to) {
+// Whether its sender may speak, and to one host; what may not is dropped whatever it carries.
+bool may_pass(Rooms& rooms, Instant now, const Packet& packet, const Destination& to) {
+  FlowContext& context = rooms.context;
+  const auto source = rooms.guest.check_source(now, packet.ip_header.source);
+  if (!source) {
+    context.drop(source.error(), packet.frame);
+    return false;
+  }
   if (to.verdict == Destination::Verdict::kMulticast) {
     context.drop(DropReason::kMulticast, packet.frame);
-    return true;
+    return false;
   }
   // A unicast packet in a broadcast frame is not for a router either (RFC 1122 3.3.6).
   if (to.verdict == Destination::Verdict::kBroadcast || packet.destination_mac.is_multicast()) {
     context.drop(DropReason::kBroadcast, packet.frame);
-    return true;
+    return false;
   }
-  return false;
+  return true;
 }
 
 void dispatch_ip(Rooms& rooms, Instant now, const Packet& packet) {
   FlowContext& context = rooms.context;
   const IpHeader& ip = packet.ip_header;
-  if (ip.source.is_v6() && !rooms.config.topology.ipv6) {
-    context.drop(DropReason::kIpv6Disabled, packet.frame);
-    return;
-  }
   if (dispatch_configuration(rooms, now, packet)) return;
-  const auto source = rooms.guest.check_source(now, ip.source);
-  if (!source) {
-    context.drop(source.error(), packet.frame);
-    return;
-  }
   const Destination to = rooms.policy.resolve(ip.destination);
-  if (drop_group(context, packet, to)) return;
+  if (!may_pass(rooms, now, packet, to)) return;
   if (ip.ttl <= 1 && to.verdict != Destination::Verdict::kGateway) {
     rooms.icmp_errors.report(now, IcmpReport::kTimeExceeded, packet, 0);
     context.drop(DropReason::kTtlExpired, packet.frame);
@@ -118,17 +115,7 @@ void dispatch_ip(Rooms& rooms, Instant now, const Packet& packet) {
 // it has an address comes in fragments.
 void dispatch_fragment(Rooms& rooms, Instant now, const Packet& packet) {
   FlowContext& context = rooms.context;
-  const IpHeader& ip = packet.ip_header;
-  if (ip.source.is_v6() && !rooms.config.topology.ipv6) {
-    context.drop(DropReason::kIpv6Disabled, packet.frame);
-    return;
-  }
-  const auto source = rooms.guest.check_source(now, ip.source);
-  if (!source) {
-    context.drop(source.error(), packet.frame);
-    return;
-  }
-  if (drop_group(context, packet, rooms.policy.resolve(ip.destination))) return;
+  if (!may_pass(rooms, now, packet, rooms.policy.resolve(packet.ip_header.destination))) return;
   if (rooms.fragments.waits_for_finish()) finish_batch(rooms, now);
   const Bytes frame = rooms.fragments.handle_packet(now, packet);
   if (frame.empty()) return;
@@ -170,10 +157,13 @@ void dispatch(Rooms& rooms, Instant now, const GuestFrame& frame) {
     context.drop(mac.error(), frame.bytes);
     return;
   }
-  if (fragment) {
-    dispatch_fragment(rooms, now, packet);
-  } else if (packet.ether_type == EtherType::kArp) {
+  const bool arp = packet.ether_type == EtherType::kArp;
+  if (!arp && packet.ip_header.source.is_v6() && !rooms.config.topology.ipv6) {
+    context.drop(DropReason::kIpv6Disabled, frame.bytes);
+  } else if (arp) {
     rooms.arp.handle_packet(now, packet);
+  } else if (fragment) {
+    dispatch_fragment(rooms, now, packet);
   } else {
     dispatch_ip(rooms, now, packet);
   }
