@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/flow/net_error.hh"
+#include "core/udp/segments.hh"
 #include "core/wire/checksum.hh"
 #include "core/wire/ethernet.hh"
 #include "core/wire/ipv4.hh"
@@ -13,11 +14,6 @@ namespace dashi {
 namespace {
 
 constexpr uint8_t kUnknownTtl = 64;
-
-size_t segments_of(size_t bytes, uint16_t segment_size) {
-  if (segment_size == 0 || bytes <= segment_size) return 1;
-  return (bytes + segment_size - 1) / segment_size;
-}
 
 size_t ip_header_bytes(const IpAddress& address) {
   return address.is_v4() ? sizeof(Ipv4Header) : sizeof(Ipv6Header);

@@ -3,17 +3,9 @@
 #include <algorithm>
 
 #include "core/flow/net_error.hh"
+#include "core/udp/segments.hh"
 
 namespace dashi {
-namespace {
-
-size_t segments_of(const OutDatagram& out) {
-  if (out.segment_size == 0 || out.payload.size() <= out.segment_size) return 1;
-  return (out.payload.size() + out.segment_size - 1) / out.segment_size;
-}
-
-}  // namespace
-
 UdpUplink::UdpUplink(FlowContext& context, IcmpErrors& errors)
     : context_(context), errors_(errors), waiting_(std::make_unique<Waiting[]>(kBatch)) {}
 
@@ -60,7 +52,7 @@ void UdpUplink::send_together(Instant now, DatagramSocket& socket, size_t count)
     const auto sent = socket.send(all.subspan(at));
     const size_t taken = sent.ok() ? std::min(sent.value(), count - at) : 0;
     for (const OutDatagram& out : all.subspan(at, taken)) {
-      context_.counters.add(Counter::kUdpOut, segments_of(out));
+      context_.counters.add(Counter::kUdpOut, segments_of(out.payload.size(), out.segment_size));
     }
     at += taken;
     if (taken != 0) continue;  // what stopped the next one, the next call says
