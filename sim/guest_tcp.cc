@@ -10,7 +10,6 @@ using guest::Parsed;
 using State = GuestTcpState;
 
 constexpr Duration kRtoMax = 60s;
-constexpr uint32_t kInitialSegments = 10;  // RFC 6928
 
 bool gives_pattern(AppKind kind) {
   return kind == AppKind::kSource || kind == AppKind::kEchoClient;
@@ -134,18 +133,6 @@ void GuestTcp::handle_closed(const Parsed& segment) {
   send_reset_for(segment);
 }
 
-void GuestTcp::learn_options(Flow& flow, const Parsed& segment) {
-  flow.record.peer_mss = segment.mss.value_or(0);
-  const uint16_t peer_mss = segment.mss.value_or(segment.source.is_v4() ? 536 : 1220);
-  flow.mss = std::min<uint32_t>(peer_mss, own_mss(segment.source.family()));
-  flow.record.peer_scale = segment.window_scale;
-  flow.irs = segment.sequence;
-  flow.rcv = 1;
-  flow.window = segment.window;  // never scaled in a SYN (RFC 7323 2.2)
-  flow.window_edge = flow.una + segment.window;
-  flow.congestion_window = uint64_t{flow.mss} * kInitialSegments;
-}
-
 void GuestTcp::handle_syn(const Parsed& segment, const AppSpec& app) {
   const uint32_t index = add({segment.destination, segment.destination_port},
                              {segment.source, segment.source_port}, app, false);
@@ -215,6 +202,10 @@ void GuestTcp::handle_open(uint32_t index, const Parsed& segment) {
   if (flow.record.state == State::kSynReceived && segment.has(guest::kSyn) &&
       segment.sequence == flow.irs) {
     send_control(index, guest::kSyn | guest::kAck, 0);  // our answer was lost
+    return;
+  }
+  if (!take_stamp(flow, segment, position)) {
+    send_ack(index);
     return;
   }
   if (static_cast<int64_t>(position) < 0 || !acceptable(flow, segment, position)) {
@@ -394,6 +385,7 @@ void GuestTcp::take_data(uint32_t index, uint64_t position, Bytes data) {
   if (position > flow.rcv) {
     std::vector<uint8_t>& held = flow.out_of_order[position];
     if (held.size() < data.size()) held.assign(data.begin(), data.end());
+    flow.newest_held = position;
     send_ack(index);  // at once: it is a duplicate (RFC 5681 3.2)
     return;
   }

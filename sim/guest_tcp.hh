@@ -2,7 +2,8 @@
 // RFC 6298, fast retransmit, reassembly, windows, zero-window probes, FIN and RST, and applications on
 // top that send and check byte patterns. It trusts nothing of the Nat's: what the Nat does wrong on the
 // wire (a window pulled back, data beyond our window, a changed byte) is counted in the flow's record.
-// Not a model of any real stack, and without SACK or timestamps; ns-3 and Linux guests bring those.
+// It reports by SACK what it holds, and keeps time, if told to; what it sends itself it recovers by
+// NewReno. Not a model of any real stack; ns-3 and Linux guests bring those.
 #pragma once
 
 #include <deque>
@@ -20,6 +21,8 @@ struct GuestTcpSpec {
   uint16_t mss_v6 = 0;
   bool announce_mss = true;
   std::optional<uint8_t> window_scale = 7;  // absent: not offered
+  bool sack = false;                        // offered, and reported (RFC 2018)
+  bool timestamps = false;                  // offered (RFC 7323)
   uint32_t receive_buffer = 1u << 18;
   bool delayed_ack = true;
   Duration rto_initial = 1s;
@@ -70,6 +73,7 @@ struct GuestFlowRecord {
   std::optional<uint64_t> wrong_at;  // the first byte that was not the pattern's
   uint64_t windows_shrunk = 0;       // a newer segment pulled the peer's window back
   uint64_t beyond_window = 0;        // segments with data past what we allowed
+  uint64_t unstamped = 0;            // segments without the timestamps that were agreed on
   uint16_t peer_mss = 0;             // as announced; 0: none
   std::optional<uint8_t> peer_scale;
   Instant opened;
@@ -152,6 +156,11 @@ class GuestTcp {
     uint64_t allowed_edge = 0;  // the highest right edge we announced
     uint64_t unread = 0;        // kSlowReader: bytes the application has not taken
     std::map<uint64_t, std::vector<uint8_t>> out_of_order;
+    uint64_t newest_held = 0;  // where the last segment out of order began
+    bool sack = false;         // agreed on
+    bool timestamps = false;
+    uint32_t recent_stamp = 0;   // TS.Recent
+    uint64_t last_ack_sent = 0;  // Last.ACK.sent, a position
     std::optional<uint64_t> fin_at;
     std::vector<uint8_t> kept;  // kManual
     uint32_t unacked_segments = 0;
@@ -171,6 +180,11 @@ class GuestTcp {
   void observe(uint32_t flow, uint64_t what, uint64_t argument);
   void set_state(uint32_t flow, GuestTcpState state);
   void close(uint32_t flow);
+  // --- guest_tcp_options.cc ---
+  void learn_options(Flow& flow, const guest::Parsed& segment);
+  // False: the segment is dropped, for its timestamp (RFC 7323 5.3).
+  bool take_stamp(Flow& flow, const guest::Parsed& segment, uint64_t position);
+  void add_options(Flow& flow, guest::TcpOut& out);
   uint16_t own_mss(Family family) const;
   uint32_t wire(const Flow& flow, uint64_t position) const {
     return flow.iss + static_cast<uint32_t>(position);
@@ -183,7 +197,6 @@ class GuestTcp {
   void handle_closed(const guest::Parsed& segment);
   void handle_syn(const guest::Parsed& segment, const AppSpec& app);
   void handle_syn_sent(uint32_t flow, const guest::Parsed& segment);
-  void learn_options(Flow& flow, const guest::Parsed& segment);
   void handle_open(uint32_t flow, const guest::Parsed& segment);
   bool acceptable(Flow& flow, const guest::Parsed& segment, uint64_t position) const;
   bool handle_reset(uint32_t flow, uint64_t position);

@@ -49,6 +49,7 @@ void GuestTcp::send_control(uint32_t index, uint8_t flags, uint64_t position) {
   const bool scaled = !syn && record.peer_scale.has_value() && spec_.window_scale.has_value();
   out.window = announce_window(flow, scaled);
   if (syn) flow.allowed_edge = 1 + uint64_t{out.window};
+  add_options(flow, out);
   send_(record.local.address, record.remote.address, out, Bytes{}, 0);
 }
 
@@ -100,6 +101,7 @@ void GuestTcp::send_data(uint32_t index, uint64_t position, size_t bytes, bool f
                                    (fin ? guest::kFin : 0));
   out.window =
       announce_window(flow, record.peer_scale.has_value() && spec_.window_scale.has_value());
+  add_options(flow, out);
   flow.unacked_segments = 0;
   flow.ack_at = kNever;
   const auto gso = static_cast<uint16_t>(bytes > flow.mss ? flow.mss : 0);

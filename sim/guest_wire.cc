@@ -261,6 +261,20 @@ std::vector<uint8_t> tcp(const MacAddress& to, const MacAddress& from, const IpO
     put_bytes(segment, std::array<uint8_t, 3>{1, 3, 3});
     segment.push_back(*out.window_scale);
   }
+  if (out.sack_permitted) put_bytes(segment, std::array<uint8_t, 4>{1, 1, 4, 2});
+  if (out.timestamps.has_value()) {
+    put_bytes(segment, std::array<uint8_t, 4>{1, 1, 8, 10});
+    put32(segment, out.timestamps->first);
+    put32(segment, out.timestamps->second);
+  }
+  if (out.sack_count != 0) {
+    const auto length = static_cast<uint8_t>(2 + 8 * out.sack_count);
+    put_bytes(segment, std::array<uint8_t, 4>{1, 1, 5, length});
+    for (size_t i = 0; i < out.sack_count; ++i) {
+      put32(segment, out.sack[i].first);
+      put32(segment, out.sack[i].second);
+    }
+  }
   segment[12] = static_cast<uint8_t>(segment.size() / 4 << 4);
   put_bytes(segment, payload);
   IpOut with_protocol = header;

@@ -83,6 +83,10 @@ struct TcpOut {
   uint16_t window = 0;
   std::optional<uint16_t> mss;
   std::optional<uint8_t> window_scale;
+  bool sack_permitted = false;
+  std::optional<std::pair<uint32_t, uint32_t>> timestamps;
+  std::array<std::pair<uint32_t, uint32_t>, 4> sack{};  // the first sack_count are set
+  uint8_t sack_count = 0;                               // 3 at most beside timestamps
 };
 
 // Frames ready to send; each has all headers and right checksums.

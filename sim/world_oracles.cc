@@ -87,6 +87,9 @@ std::vector<std::string> World::violations() {
       found.push_back(line("the guest got a wrong byte at", *record.wrong_at));
     }
     if (!faults_may_reorder()) expect_none("windows pulled back", record.windows_shrunk);
+    if (!faults_may_damage()) {
+      expect_none("segments without the timestamps agreed on", record.unstamped);
+    }
     if (!faults_may_damage()) expect_none("segments beyond the window", record.beyond_window);
     flows.sent += record.sent;
     flows.received += record.received;

@@ -115,6 +115,17 @@ void draw_guest(uint64_t seed, Plan& plan) {
                                  !plan.config.link.down.faults.blackouts.empty();
 }
 
+void draw_tcp_options(uint64_t seed, Plan& plan) {
+  Prng prng(seed, "swarm-tcp-options", 0);
+  GuestTcpSpec& guest = plan.config.guest.tcp;
+  guest.sack = !one_in(prng, 3);
+  guest.timestamps = one_in(prng, 2);
+  TcpConfig& nat = plan.config.nat.tcp;
+  nat.sack = !one_in(prng, 6);
+  nat.timestamps = !one_in(prng, 6);
+  if (one_in(prng, 3)) nat.congestion = TcpConfig::Congestion::kNewReno;
+}
+
 void draw_nat(uint64_t seed, Plan& plan) {
   Prng prng(seed, "swarm-nat", 0);
   Config& nat = plan.config.nat;
@@ -307,6 +318,7 @@ Plan draw_plan(uint64_t seed, SwarmSize size) {
   draw_sockets(seed, plan);
   draw_guest(seed, plan);
   draw_nat(seed, plan);
+  draw_tcp_options(seed, plan);
   draw_net(seed, plan);
   draw_traffic(seed, size, plan);
   return plan;

@@ -58,6 +58,14 @@ Plan zero_window(Family family, bool down) {
   return plan;
 }
 
+// A guest with SACK and timestamps.
+Plan modern(Family family, Exchange::Way way, const AppSpec& guest, const AppSpec& far) {
+  Plan plan = one(family, way, guest, far);
+  plan.config.guest.tcp.sack = true;
+  plan.config.guest.tcp.timestamps = true;
+  return plan;
+}
+
 }  // namespace
 
 std::vector<Session> reference_sessions() {
@@ -85,6 +93,12 @@ std::vector<Session> reference_sessions() {
     add("forward-both-ways", kIn, app(K::kSource, 12'000), app(K::kSource, 12'000));
     add("forward-aborted", kIn, app(K::kResetAfter, 3000), app(K::kSource, 12'000));
     add("dns-over-tcp", kDns, {}, {});
+    sessions.push_back(
+        {"sack-down" + suffix, modern(family, kOut, app(K::kSink, 0), app(K::kSource, 24'000))});
+    sessions.push_back(
+        {"sack-up" + suffix, modern(family, kOut, app(K::kSource, 20'000), app(K::kSink, 0))});
+    sessions.push_back({"sack-forward" + suffix,
+                        modern(family, kIn, app(K::kEcho, 0), app(K::kEchoClient, 6000))});
     sessions.push_back({"zero-window-down" + suffix, zero_window(family, true)});
     sessions.push_back({"zero-window-up" + suffix, zero_window(family, false)});
   }
