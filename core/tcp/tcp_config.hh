@@ -22,7 +22,7 @@ struct TcpConfig {
   Duration rto_initial = 1s;                   // RFC 6298 2.1
   Duration rto_min = 200ms;                    // RFC 6298 2.4 says 1 s; Linux and we say 200 ms
   Duration rto_max = 60s;                      // RFC 6298 2.5
-  Duration delayed_ack = 40ms;                 // RFC 9293 MUST-58: below 500 ms
+  Duration delayed_ack = 40ms;                 // RFC 9293 MUST-40: below 500 ms
   Duration time_wait = 60s;                    // 2 MSL
   Duration fin_wait_2 = 60s;                   // silence after which a half-closed guest is probed
   Duration linger = 2min;                      // the host takes nothing of what a closed guest left

@@ -10,6 +10,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import conformance
 import includes
 import style
 import symbols
@@ -155,6 +156,36 @@ class Style(Tree):
         self.assertEqual([len(line) for line in text.split("\n")], [len(line) for line in blanked.split("\n")])
         self.assertNotIn("y", blanked)
         self.assertIn("d(R", blanked)
+
+
+class Conformance(Tree):
+    def judged(self, *rows: str) -> list[str]:
+        self.plant("scenarios/tcp/a.pkt", "")
+        self.plant("tests/core/a_test.cc", "BOOST_AUTO_TEST_SUITE(suite)\nTCP_CASE(works) {}\n// TCP_CASE(gone)\n"
+                   "BOOST_AUTO_TEST_CASE(\n    works_too) {}\nBOOST_AUTO_TEST_SUITE_END()\n")
+        self.plant("tests/core/b_test.cc", "BOOST_FIXTURE_TEST_SUITE(other, Bench)\nBOOST_AUTO_TEST_CASE(elsewhere) {}\n")
+        head = "| rule | what | where |\n| --- | --- | --- |\n"
+        self.plant(conformance.TABLE, head + "".join(row + "\n" for row in rows))
+        return [finding.split(": ", 1)[1] for finding in self.found(conformance)]
+
+    def test_what_there_is_may_be_named(self) -> None:
+        rows = ("| R-1 | a | `suite/works`, `suite/works_too` and `other/elsewhere` |", "| R-2 | a | `scenarios/tcp/a.pkt` |",
+                "| R-3 | a | does not apply: no reason |", "| R-4 | a | open: done; no test |", "| R-4 | b | open: no |")
+        self.assertEqual(self.judged(*rows), [])
+        self.assertEqual(conformance.counts(self.root), {"shown": 2, "does not apply": 1, "open": 2})
+
+    def test_what_there_is_not_is_found(self) -> None:
+        for name in ("suite/gone", "suite/elsewhere", "other/works", "scenarios/tcp/b.pkt", "works"):
+            for cell in (f"`suite/works`, `{name}`", f"open: not but `{name}`"):
+                with self.subTest(cell=cell):
+                    self.assertEqual(self.judged(f"| R-1 | a | {cell} |"), [f"R-1 names no test there is: {name}"])
+
+    def test_a_row_that_is_not_whole_is_found(self) -> None:
+        for row in ("| R-1 | a |", "| R-1 | | `suite/works` |", "| R-1 | a | `suite/works` | b |"):
+            with self.subTest(row=row):
+                self.assertIn("three cells", "".join(self.judged(row)))
+        self.assertIn("names no test", "".join(self.judged("| R-1 | a | surely |")))
+        self.assertIn("already", "".join(self.judged("| R-1 | a | open: b |", "| R-1 | a | open: c |")))
 
 
 class Symbols(Tree):
