@@ -39,8 +39,9 @@ struct Subject {
     c.up.state = UplinkState::kOpen;
     c.down.state = DownlinkState::kOpen;
     c.down.una = SeqNum(1000);
-    c.down.nxt = c.down.max = SeqNum(2448);
-    c.down.rto_deadline = Instant(Duration(1s));
+    c.down.nxt = SeqNum(2448);
+    c.down.board.sent(Instant(), c.down.una, c.down.nxt);
+    c.down.loss_deadline = Instant(Duration(1s));
     awaited.comes_up = Instant(Duration(1s));
   }
   // Broken rules, a line each.
@@ -151,7 +152,7 @@ BOOST_AUTO_TEST_CASE(a_sound_connection_breaks_nothing) { BOOST_TEST(Subject().l
 
 BOOST_AUTO_TEST_CASE(two_timers_where_one_may_run_are_told) {
   Subject s;
-  s.c.down.persist_deadline = s.c.down.rto_deadline;
+  s.c.down.persist_deadline = s.c.down.loss_deadline;
   s.expect_broken("at most one of retransmission and persist timer");
   s.expect_broken("the persist timer runs only on");  // something is in flight
 }
@@ -172,20 +173,21 @@ BOOST_AUTO_TEST_CASE(a_timer_of_another_state_is_told) {
   unsent.c.opening_deadline = unsent.c.up.ack_deadline = at;
   unsent.expect_broken("the delayed-ACK timer runs only on");
   Subject idle;
-  idle.c.down.una = idle.c.down.max;
+  idle.c.down.una = idle.c.down.nxt;
+  idle.c.down.board.clear();
   idle.expect_broken("the retransmission timer runs only while");
 }
 
 BOOST_AUTO_TEST_CASE(a_timer_that_nobody_armed_is_told) {
   Subject s;
-  s.c.down.rto_deadline = kNever;
+  s.c.down.loss_deadline = kNever;
   s.expect_broken("what is unacknowledged is waited for");
   s.awaited.ready = true;
   BOOST_TEST(s.lines().empty());
   Subject syn;
   syn.c.opening = Opening::kSynReceived;
   syn.c.opening_deadline = Instant(Duration(2s));
-  syn.c.down.rto_deadline = kNever;
+  syn.c.down.loss_deadline = kNever;
   syn.expect_broken("a SYN that was sent has a retransmission timer");
   Subject late;
   late.awaited.comes_up = kNever;
@@ -194,11 +196,19 @@ BOOST_AUTO_TEST_CASE(a_timer_that_nobody_armed_is_told) {
 
 BOOST_AUTO_TEST_CASE(numbers_out_of_order_are_told) {
   Subject s;
-  s.c.down.nxt = s.c.down.max + 1;
+  s.c.down.una = s.c.down.nxt + 1;
   s.expect_broken("SND.UNA <= SND.NXT");
   Subject fin;
   fin.c.down.fin = fin.c.down.una;
   fin.expect_broken("nothing follows a FIN");
+  Subject hole;
+  hole.c.down.nxt += 1;
+  hole.expect_broken("the scoreboard covers what is unacknowledged");
+  Subject lost;
+  lost.c.down.board.mark_lost(lost.c.down.una, lost.c.down.nxt);
+  BOOST_TEST(lost.lines().empty());
+  lost.c.down.persist_deadline = lost.c.down.loss_deadline;
+  lost.expect_broken("at most one of retransmission and persist timer");
   Subject numberless;
   numberless.c.up.state = UplinkState::kFinReceived;
   numberless.c.up.fin.reset();
