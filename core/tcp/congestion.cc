@@ -39,13 +39,15 @@ void Congestion::restart_after_idle(const TcpConfig& config, uint32_t mss) {
   epoch_ = kNever;
 }
 
-void Congestion::slow_start(uint32_t acked) { cwnd = std::min(cwnd + acked, kCwndMax); }
+void Congestion::recover_from_timeout(const TcpConfig& config, Instant now, Duration srtt,
+                                      uint32_t mss, uint32_t delivered) {
+  if (delivered != 0) grow(config, now, srtt, mss, delivered);
+}
 
 // RFC 9438 4.2: K = cbrt((W_max - cwnd_epoch) / C), in milliseconds: the cube of it is
 // segments * 1e9 / 0.4.
 void Congestion::begin_epoch(Instant now, uint32_t mss) {
   epoch_ = now;
-  epoch_cwnd_ = cwnd;
   w_est_ = cwnd;
   if (w_max_ < cwnd) w_max_ = cwnd;
   k_ms_ = cube_root(uint64_t{w_max_ - cwnd} * 2'500'000'000u / mss);
@@ -117,11 +119,12 @@ void Congestion::reduce(uint32_t mss, uint32_t delivered, uint32_t pipe, bool pr
   prr_delivered_ += delivered;
   uint64_t send = 0;
   if (pipe > ssthresh) {  // proportionally
-    const uint64_t due = (prr_delivered_ * ssthresh + prr_flight_ - 1) / prr_flight_;
+    const uint64_t flight = std::max<uint64_t>(prr_flight_, 1);
+    const uint64_t due = (prr_delivered_ * ssthresh + flight - 1) / flight;
     send = due > prr_out_ ? due - prr_out_ : 0;
   } else {  // what left the network is replaced, and a segment more where it is safe
     send = prr_delivered_ > prr_out_ ? prr_delivered_ - prr_out_ : 0;
-    if (progress) send = std::max<uint64_t>(send, delivered) + mss;
+    send = std::max<uint64_t>(send, delivered) + (progress ? mss : 0);
     send = std::min<uint64_t>(send, ssthresh - pipe);
   }
   if (prr_out_ == 0) send = std::max<uint64_t>(send, mss);  // the first retransmission always goes

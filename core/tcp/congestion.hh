@@ -29,8 +29,9 @@ struct Congestion {
   void undo();
   // A timeout: one segment beside what is still in flight (RFC 5681 3.1).
   void collapse(uint32_t mss, uint32_t pipe) { cwnd = pipe + mss; }
-  // Slow start after a timeout, whatever held us back.
-  void slow_start(uint32_t acked);
+  // Slow start after a timeout, up to ssthresh; then as ever.
+  void recover_from_timeout(const TcpConfig& config, Instant now, Duration srtt, uint32_t mss,
+                            uint32_t delivered);
 
   // A recovery begins, with this much in flight (RFC 9937 6).
   void begin_reduction(uint32_t flight);
@@ -43,7 +44,7 @@ struct Congestion {
   template <typename Archive>
   friend void archive(Archive& ar, Congestion& c) {
     ar(c.cwnd, c.ssthresh, c.prior_cwnd_, c.prior_ssthresh_, c.w_max_, c.prior_w_max_, c.w_est_,
-       c.epoch_, c.epoch_cwnd_, c.k_ms_, c.prr_delivered_, c.prr_out_, c.prr_flight_);
+       c.epoch_, c.k_ms_, c.prr_delivered_, c.prr_out_, c.prr_flight_);
   }
 
  private:
@@ -54,10 +55,9 @@ struct Congestion {
   uint32_t prior_ssthresh_ = 0;
   uint32_t w_max_ = 0;  // RFC 9438 4.1.2, bytes
   uint32_t prior_w_max_ = 0;
-  uint32_t w_est_ = 0;       // what NewReno would have (RFC 9438 4.3)
-  Instant epoch_ = kNever;   // when this growth began; kNever: it has not
-  uint32_t epoch_cwnd_ = 0;  // cwnd then
-  uint64_t k_ms_ = 0;        // RFC 9438 4.2
+  uint32_t w_est_ = 0;      // what NewReno would have (RFC 9438 4.3)
+  Instant epoch_ = kNever;  // when this growth began; kNever: it has not
+  uint64_t k_ms_ = 0;       // RFC 9438 4.2
   uint64_t prr_delivered_ = 0;
   uint64_t prr_out_ = 0;
   uint64_t prr_flight_ = 0;  // RecoverFS

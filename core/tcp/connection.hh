@@ -123,6 +123,7 @@ struct Downlink {
   bool new_data_first = false;  // ... by sending new data
   bool can_undo = false;        // nothing has shown yet that the last loss was one
   uint32_t undo_bytes = 0;      // sent again since, and not reported as come twice
+  SeqNum undo_from;             // SND.UNA at that loss
   std::optional<uint32_t> resent_stamp;  // our clock when the first was sent again (RFC 3522)
   bool tail_probe_out = false;           // RFC 8985 7
   bool tail_probe_resent = false;        // it carried no new data

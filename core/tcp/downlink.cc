@@ -153,7 +153,7 @@ void account(TcpRoom& room, Instant now, Connection& c, SeqNum sequence, const S
   if (sent.fin && d.state == DownlinkState::kOpen) d.state = DownlinkState::kFinSent;
   d.last_sent = now;
   d.persist_deadline = kNever;
-  put_off_tail_probe(room, now, c);
+  put_off_tail_probe(now, c);
 }
 
 // What the guest's window has room for beyond `sequence`.
@@ -318,6 +318,8 @@ Fate pump(TcpRoom& room, Instant now, Connection& c) {
     if (!none) break;
     d.new_data_first = d.frto = false;
   }
+  const bool unwatched = d.loss_deadline == kNever && d.persist_deadline == kNever;
+  if (turn.fate == Fate::kLives && unwatched && c.outstanding() != 0) restart_loss_timer(now, c);
   return turn.fate;
 }
 
@@ -343,6 +345,7 @@ Fate probe_tail(TcpRoom& room, Instant now, Connection& c) {
         d.tail_probe_out = true;
         d.tail_probe_resent = false;
         d.tail_probe_end = d.nxt;
+        room.context.counters.increment(Counter::kTcpTailProbes);
         return Fate::kLives;
       }
     }
@@ -353,6 +356,7 @@ Fate probe_tail(TcpRoom& room, Instant now, Connection& c) {
   if (plan.bytes == 0 && !plan.fin_fits) return Fate::kLives;
   const Sent sent = send_data(room, now, c, plan);
   if (sent.fate != Fate::kLives || (sent.bytes == 0 && !sent.fin)) return sent.fate;
+  d.resent_stamp.reset();  // that of this probe decides
   account(room, now, c, plan.sequence, sent);
   d.tail_probe_out = true;
   d.tail_probe_resent = true;
@@ -389,6 +393,9 @@ Fate probe_window(TcpRoom& room, Instant now, Connection& c) {
     d.board.sent(now, d.nxt, d.nxt + 1);
     d.nxt += 1;
     d.board.mark_lost(d.una, d.nxt);
+  } else {  // again: it tells no time (Karn)
+    d.board.resent(now, d.una, d.una + 1);
+    d.board.mark_lost(d.una, d.una + 1);
   }
   if (sent.fin && d.state == DownlinkState::kOpen) d.state = DownlinkState::kFinSent;
   c.rtt.back_off(room.config);

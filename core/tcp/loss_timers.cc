@@ -64,6 +64,7 @@ Fate retransmission_timeout(TcpRoom& room, Instant now, Connection& c) {
     if (first) {
       d.can_undo = true;
       d.undo_bytes = 0;
+      d.undo_from = d.una;
       d.resent_stamp.reset();
     }
   } else {
@@ -96,7 +97,7 @@ Fate probe_timeout(TcpRoom& room, Instant now, Connection& c) {
 void reordering_timeout(TcpRoom& room, Instant now, Connection& c) {
   Downlink& d = c.down;
   uint32_t found = 0;
-  const Duration wait = detect_losses(room, now, c, found);
+  const Duration wait = detect_losses(now, c, found);
   if (found != 0 && d.phase == LossPhase::kOpen) {
     enter_recovery(room, c, c.outstanding() - d.board.sacked_bytes());
   }
@@ -110,9 +111,9 @@ void reordering_timeout(TcpRoom& room, Instant now, Connection& c) {
 
 }  // namespace
 
-void restart_loss_timer(TcpRoom& room, Instant now, Connection& c) {
+void restart_loss_timer(Instant now, Connection& c) {
   Downlink& d = c.down;
-  (void)room;
+  if (d.persist_deadline != kNever && c.outstanding() != 0) return;  // one of the two
   if (c.outstanding() == 0) {
     d.loss_deadline = d.retransmit_at = kNever;
     return;
@@ -121,10 +122,10 @@ void restart_loss_timer(TcpRoom& room, Instant now, Connection& c) {
   schedule(now, c);
 }
 
-void put_off_tail_probe(TcpRoom& room, Instant now, Connection& c) {
+void put_off_tail_probe(Instant now, Connection& c) {
   Downlink& d = c.down;
   if (d.retransmit_at == kNever) {
-    restart_loss_timer(room, now, c);
+    restart_loss_timer(now, c);
   } else if (d.timer != LossTimer::kReordering) {
     schedule(now, c);
   }
@@ -132,7 +133,7 @@ void put_off_tail_probe(TcpRoom& room, Instant now, Connection& c) {
 
 void await_reordering(Instant now, Connection& c, Duration wait) {
   Downlink& d = c.down;
-  if (d.retransmit_at <= now + wait) return;
+  if (d.persist_deadline != kNever || d.retransmit_at <= now + wait) return;
   d.timer = LossTimer::kReordering;
   d.loss_deadline = now + wait;
 }
@@ -144,8 +145,10 @@ Fate loss_timeout(TcpRoom& room, Instant now, Connection& c) {
     d.retransmit_at = kNever;
     return Fate::kLives;
   }
-  if (room.link_blocked) {  // nothing was lost: the guest is not reading
-    restart_loss_timer(room, now, c);
+  if (room.link_blocked && d.timer != LossTimer::kReordering) {
+    // Nothing was lost: the guest is not reading. No probe either, or thousands would come up for nothing.
+    d.timer = LossTimer::kRetransmission;
+    d.loss_deadline = d.retransmit_at = now + c.rtt.rto();
     return Fate::kLives;
   }
   switch (d.timer) {

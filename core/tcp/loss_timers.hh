@@ -7,9 +7,9 @@
 namespace dashi {
 
 // The guest acknowledged or reported something, or the first byte was sent: begins anew.
-void restart_loss_timer(TcpRoom& room, Instant now, Connection& c);
+void restart_loss_timer(Instant now, Connection& c);
 // More was sent: the probe, if one is due, comes after that.
-void put_off_tail_probe(TcpRoom& room, Instant now, Connection& c);
+void put_off_tail_probe(Instant now, Connection& c);
 // RACK wants to look again after `wait`.
 void await_reordering(Instant now, Connection& c, Duration wait);
 

@@ -24,7 +24,8 @@ class Rack {
   // RFC 8985 6.2 step 5.
   Found detect(Instant now, Scoreboard& board, Duration min_rtt, Duration srtt, bool many_sacked,
                bool recovering) const;
-  bool any_delivered() const { return any_; }
+  // Whether something that was sent after this run was delivered.
+  bool overtook(const Scoreboard::Run& run) const { return any_ && sent_after(run); }
   // Whether a timeout may take this run for lost (RFC 8985 6.3).
   bool overdue(Instant now, const Scoreboard::Run& run, Duration min_rtt, Duration srtt) const;
 

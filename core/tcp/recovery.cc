@@ -18,7 +18,8 @@ struct Heard {
   bool duplicate = false;  // without SACK: a duplicate ACK
   bool dsack = false;
   SeqNum dsack_last;
-  bool timed = false;  // sent_at is of the first run delivered that was sent once
+  bool resent = false;  // the ACK covers some that was sent again
+  bool timed = false;   // sent_at is of the first run delivered that was sent once
   Instant sent_at;
   std::optional<uint32_t> echo;  // TSecr
 };
@@ -48,6 +49,8 @@ void note_delivered(Instant now, Connection& c, const Scoreboard::Run& run, Hear
     if (run.last.at_or_before(d.recover)) heard.original = true;
     if (!heard.timed) heard.sent_at = run.sent_at;
     heard.timed = true;
+  } else {
+    heard.resent = true;
   }
   if (c.sack) d.rack.delivered(now, run, c.rtt.minimum(), echoes_an_original(c, heard));
 }
@@ -62,6 +65,7 @@ void sample_rtt(TcpRoom& room, Instant now, Connection& c, const Heard& heard) {
     if (!heard.echo.has_value() || *heard.echo == 0) return;
     rtt = 1ms * static_cast<int32_t>(timestamp_clock(now, c.stamps.offset) - *heard.echo);
     if (rtt < Duration(0) || rtt > room.config.rto_max) return;  // the guest made it up
+    rtt = std::max<Duration>(rtt, 1ms);                          // the clock's tick
   }
   c.rtt.sample(room.config, now, rtt);
   d.sampled_to = d.nxt - 1;
@@ -78,6 +82,12 @@ void advance(TcpRoom& room, Instant now, Connection& c, SeqNum ack, Heard& heard
   }
   d.una = ack;
   d.board.acknowledge(ack, [&](const Scoreboard::Run& r) { note_delivered(now, c, r, heard); });
+  if (heard.resent) {
+    // What was held above the hole came long before: it tells no time (RFC 6298 3), and without SACK
+    // nothing of when it was sent (RFC 5682 2.1).
+    heard.timed = false;
+    if (!c.sack) heard.original = false;
+  }
   d.retries = 0;
   if (fin_acked) d.state = DownlinkState::kFinAcked;
   sample_rtt(room, now, c, heard);
@@ -88,6 +98,8 @@ void advance(TcpRoom& room, Instant now, Connection& c, SeqNum ack, Heard& heard
   const uint32_t counted = std::min(beyond_hole, d.reno_sacked);
   heard.delivered -= counted;
   d.reno_sacked -= counted;
+  const uint32_t beyond_first = c.outstanding() - std::min<uint32_t>(c.outstanding(), d.mss);
+  d.reno_sacked = std::min(d.reno_sacked, beyond_first);  // there is always a hole first
   d.duplicate_acks = 0;
 }
 
@@ -108,7 +120,9 @@ void take_sacks(Instant now, Connection& c, const TcpSegment& segment, Heard& he
       heard.dsack = true;
       heard.dsack_last = right;
       d.rack.saw_duplicate(d.una, d.nxt);
-      d.undo_bytes -= std::min(d.undo_bytes, bytes_between(left, right));
+      if (right.after(d.undo_from)) {  // of what was sent again since the loss, not before
+        d.undo_bytes -= std::min(d.undo_bytes, bytes_between(left, right));
+      }
       continue;
     }
     if (below || left.before(d.una)) continue;
@@ -135,14 +149,17 @@ void judge_tail_probe(TcpRoom& room, Connection& c, const Heard& heard) {
 }
 
 // Nothing was lost after all.
-void undo(TcpRoom& room, Connection& c) {
+void undo(TcpRoom& room, Instant now, Connection& c) {
   Downlink& d = c.down;
   d.congestion.undo();
   d.board.forget_losses();
+  d.reno_sacked = 0;
+  d.persist_deadline = kNever;  // what it repeats is in flight again
   d.phase = LossPhase::kOpen;
   d.frto = d.new_data_first = d.can_undo = false;
   d.resent_stamp.reset();
   room.context.counters.increment(Counter::kTcpSpuriousRecoveries);
+  restart_loss_timer(now, c);
 }
 
 // RFC 5682 3.1 and 3.2: after a timeout, what arrived that was not sent again since shows that the
@@ -160,12 +177,11 @@ void judge_timeout(Connection& c, const Heard& heard) {
 }
 
 // What of the scoreboard is lost by now.
-uint32_t find_losses(TcpRoom& room, Instant now, Connection& c, const Heard& heard,
-                     Duration& wait) {
+uint32_t find_losses(Instant now, Connection& c, const Heard& heard, Duration& wait) {
   Downlink& d = c.down;
   uint32_t found = 0;
   if (c.sack) {
-    wait = detect_losses(room, now, c, found);
+    wait = detect_losses(now, c, found);
     return found;
   }
   const uint32_t before = d.board.lost_bytes();
@@ -199,7 +215,8 @@ void answer(TcpRoom& room, Instant now, Connection& c, const Heard& heard, uint3
   Downlink& d = c.down;
   if (d.phase == LossPhase::kOpen && lost != 0) {
     const uint32_t known = d.board.sacked_bytes() + d.reno_sacked;
-    enter_recovery(room, c, c.outstanding() - std::min(c.outstanding(), known - heard.sacked));
+    enter_recovery(room, c,
+                   c.outstanding() + heard.acked - std::min(c.outstanding(), known - heard.sacked));
   }
   switch (d.phase) {
     case LossPhase::kOpen:
@@ -213,7 +230,7 @@ void answer(TcpRoom& room, Instant now, Connection& c, const Heard& heard, uint3
       d.congestion.reduce(d.mss, heard.delivered, c.in_flight(), heard.acked != 0 && lost == 0);
       break;
     case LossPhase::kLoss:
-      d.congestion.slow_start(heard.acked);
+      d.congestion.recover_from_timeout(room.config, now, c.rtt.smoothed(), d.mss, heard.delivered);
       break;
   }
 }
@@ -225,13 +242,13 @@ void react(TcpRoom& room, Instant now, Connection& c, const Heard& heard) {
       d.phase != LossPhase::kOpen && heard.acked != 0 && echoes_an_original(c, heard);
   const bool all_came_twice = heard.dsack && d.undo_bytes == 0 && d.resent_stamp.has_value();
   const bool too_early = d.frto && heard.original && d.phase == LossPhase::kLoss;
-  if (d.can_undo && (arrived_early || all_came_twice || too_early)) undo(room, c);
+  if (d.can_undo && (arrived_early || all_came_twice || too_early)) undo(room, now, c);
   if (d.frto) judge_timeout(c, heard);
   if (d.phase != LossPhase::kOpen && d.una.at_or_after(d.recover)) end_phase(c);
   Duration wait(0);
-  const uint32_t lost = find_losses(room, now, c, heard, wait);
+  const uint32_t lost = find_losses(now, c, heard, wait);
   answer(room, now, c, heard, lost);
-  if (heard.acked != 0 || heard.sacked != 0) restart_loss_timer(room, now, c);
+  if (heard.acked != 0 || heard.sacked != 0) restart_loss_timer(now, c);
   if (wait > Duration(0)) await_reordering(now, c, wait);
   room.mark_ready(c);
 }
@@ -247,14 +264,15 @@ void enter_recovery(TcpRoom& room, Connection& c, uint32_t flight) {
   d.phase = LossPhase::kRecovery;
   d.can_undo = true;
   d.undo_bytes = 0;
+  d.undo_from = d.una;
   d.resent_stamp.reset();
 }
 
-Duration detect_losses(TcpRoom& room, Instant now, Connection& c, uint32_t& found) {
-  (void)room;
+Duration detect_losses(Instant now, Connection& c, uint32_t& found) {
   Downlink& d = c.down;
-  // In order and sent once: nothing can have been overtaken.
-  if (d.board.sacked_bytes() == 0 && !d.board.any_resent()) return Duration(0);
+  // Nothing that was sent later was delivered: nothing can have been overtaken.
+  const bool in_order = d.board.sacked_bytes() == 0 && !d.board.any_resent();
+  if (d.board.empty() || (in_order && !d.rack.overtook(d.board[0]))) return Duration(0);
   const bool many = d.board.sacked_bytes() > (kDuplicateAckThreshold - 1) * d.mss;  // RFC 6675 2
   const Rack::Found result = d.rack.detect(now, d.board, c.rtt.minimum(), c.rtt.smoothed(), many,
                                            d.phase != LossPhase::kOpen);
@@ -272,6 +290,8 @@ bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet
   if (c.outstanding() == 0 &&
       segment.options.sack_count == 0) {  // the usual, of a guest that sends
     const uint32_t window_before = d.window;
+    // RFC 8985 7.4.2: the same ACK again, and the guest has no D-SACK: both copies of the probe came.
+    if (ack == d.tail_probe_end && packet.payload.empty()) d.tail_probe_out = false;
     if (ack == d.una) update_window(c, segment);
     if (d.window != window_before) {
       room.mark_ready(c);

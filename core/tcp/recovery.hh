@@ -15,6 +15,6 @@ bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet
 void enter_recovery(TcpRoom& room, Connection& c, uint32_t flight);
 
 // Looks for what RACK takes for lost by now. Gives how long to wait before looking again, or zero.
-Duration detect_losses(TcpRoom& room, Instant now, Connection& c, uint32_t& found);
+Duration detect_losses(Instant now, Connection& c, uint32_t& found);
 
 }  // namespace dashi

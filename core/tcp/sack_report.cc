@@ -26,11 +26,17 @@ class Blocks {
 
 }  // namespace
 
-void SackReport::held(SeqNum sequence) {
-  size_t kept = std::min<size_t>(count_, recent_.size() - 1);
-  std::copy_backward(recent_.begin(), recent_.begin() + kept, recent_.begin() + kept + 1);
-  recent_[0] = sequence;
-  count_ = static_cast<uint8_t>(kept + 1);
+void SackReport::held(SeqNum sequence, const Reassembly& store, SeqNum base) {
+  const auto block = store.range_at(bytes_between(base, sequence));
+  std::array<SeqNum, 4> newest{sequence};
+  uint8_t count = 1;
+  for (size_t i = 0; i < count_ && count < newest.size(); ++i) {
+    const bool same = recent_[i].at_or_after(base + block.first) &&
+                      recent_[i].before(base + block.last);  // it is said by the first
+    if (!same) newest[count++] = recent_[i];
+  }
+  recent_ = newest;
+  count_ = count;
 }
 
 void SackReport::duplicate(SeqNum first, SeqNum last) {

@@ -14,12 +14,13 @@ namespace dashi {
 class SackReport {
  public:
   // Bytes from `sequence` on came out of order: their block goes first from now on.
-  void held(SeqNum sequence);
+  void held(SeqNum sequence, const Reassembly& store, SeqNum base);
   // These bytes came a second time: said once, in the next ACK.
   void duplicate(SeqNum first, SeqNum last);
 
   // Blocks for an ACK, at most `most`; `base` is the sequence number of the store's offset 0.
   void write(TcpOptions& options, const Reassembly& store, SeqNum base, size_t most) const;
+  bool plausible() const { return count_ <= recent_.size(); }
   bool has_duplicate() const { return duplicate_; }
   // An ACK left with what write() gave.
   void told() { duplicate_ = false; }

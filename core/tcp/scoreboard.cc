@@ -31,16 +31,19 @@ bool Scoreboard::grow() {
   return true;
 }
 
-// Makes neighbours of one fate one run. The newest stays as it is: it grows by what is sent now.
+// Makes two neighbours of one fate one run, here and there. The newest stays as it is.
 void Scoreboard::compact() {
   size_t kept = 0;
+  bool joined = false;  // pairs only, so that a run's time stays near to that of all in it
   for (size_t i = 1; i < count_; ++i) {
-    if (i + 1 < count_ && same_fate(at(kept), at(i)) && at(kept).last == at(i).first) {
+    if (!joined && i + 1 < count_ && same_fate(at(kept), at(i)) && at(kept).last == at(i).first) {
       if (at(i).resent) --resent_runs_;
       at(kept).last = at(i).last;
       at(kept).sent_at = std::max(at(kept).sent_at, at(i).sent_at);
+      joined = true;
     } else {
       at(++kept) = at(i);
+      joined = false;
     }
   }
   count_ = std::min(count_, kept + 1);
@@ -115,11 +118,21 @@ void Scoreboard::drop_front(SeqNum end) {
   --count_;
 }
 
-void Scoreboard::set_sacked(size_t i) {
+size_t Scoreboard::set_sacked(size_t i) {
   count(at(i), ~0u);
   at(i).lost = false;
   at(i).sacked = true;
+  at(i).resent =
+      false;  // of no more interest; should the guest renege, it was sent when its newest was
   count(at(i), 1);
+  const auto join_next = [this](size_t k) {
+    at(k).last = at(k + 1).last;
+    at(k).sent_at = std::max(at(k).sent_at, at(k + 1).sent_at);
+    erase(k + 1);
+  };
+  if (i + 1 < count_ && at(i + 1).sacked) join_next(i);
+  if (i != 0 && at(i - 1).sacked) join_next(--i);
+  return i;
 }
 
 void Scoreboard::mark_run_lost(size_t i) {

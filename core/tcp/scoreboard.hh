@@ -68,7 +68,7 @@ class Scoreboard {
       if (!isolate(i, first, last)) return;  // no room to remember it: it may be sent in vain
       if (at(i).first.before(first)) continue;
       delivered(at(i));
-      set_sacked(i);
+      i = set_sacked(i);
     }
   }
   // Marks what of [first, last) is in flight as lost.
@@ -96,7 +96,7 @@ class Scoreboard {
   bool isolate(size_t i, SeqNum first, SeqNum last);
   bool split(size_t i, SeqNum where);
   void drop_front(SeqNum end);
-  void set_sacked(size_t i);
+  size_t set_sacked(size_t i);  // and joins it with its neighbours; gives the run's new place
   void count(const Run& run, uint32_t sign);
 
   std::vector<Run> runs_;  // a ring; its size is 0 or a power of two

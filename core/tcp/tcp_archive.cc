@@ -34,7 +34,7 @@ void archive(Archive& ar, Downlink& d) {
   ar(d.state, d.iss, d.una, d.nxt, d.window, d.window_max, d.wl1, d.wl2, d.mss, d.shift, d.readable,
      d.fin, d.cwnd_limited, d.congestion, d.rack);
   ar(d.duplicate_acks, d.reno_sacked, d.phase, d.recover, d.retransmit_pending, d.frto,
-     d.new_data_first, d.can_undo, d.undo_bytes, d.resent_stamp, d.tail_probe_out,
+     d.new_data_first, d.can_undo, d.undo_bytes, d.undo_from, d.resent_stamp, d.tail_probe_out,
      d.tail_probe_resent, d.tail_probe_end);
   ar(d.timing, d.timed_at, d.sampled_to, d.last_sent, d.timer, d.loss_deadline, d.retransmit_at,
      d.persist_deadline, d.retries);
@@ -122,6 +122,23 @@ bool TcpProxy::restore_timers(ArchiveReader& ar) {
   return true;
 }
 
+namespace {
+
+// What the code takes for granted of numbers that an archive could say otherwise.
+bool plausible(const Connection& c) {
+  const Downlink& d = c.down;
+  if (!c.report.plausible() || d.mss == 0 || d.shift > kWindowScaleMax) return false;
+  if (c.up.shift > kWindowScaleMax || d.phase > LossPhase::kLoss) return false;
+  if (c.up.state >= UplinkState::kFinReceived && !c.up.fin.has_value()) return false;
+  if (c.opening != Opening::kDone) return d.board.empty();
+  if (d.congestion.cwnd == 0) return false;
+  const bool empty = d.board.empty();
+  return empty ? d.una == d.nxt
+               : d.board[0].first == d.una && d.board[d.board.size() - 1].last == d.nxt;
+}
+
+}  // namespace
+
 bool TcpProxy::restore(ArchiveReader& ar) {
   archive_tables(ar);
   uint32_t count = 0;
@@ -139,7 +156,9 @@ bool TcpProxy::restore(ArchiveReader& ar) {
     Connection& c = room_.connections[slot];
     bool ready = false;
     ar(ready, c);
-    if (!ar.ok() || !c.held.restore(ar) || !c.down.board.restore(ar)) return false;
+    if (!ar.ok() || !c.held.restore(ar) || !c.down.board.restore(ar) || !plausible(c)) {
+      return false;
+    }
     if (ready) room_.ready.set(slot);
     if (c.opening == Opening::kSynSent) ++accepts_pending_;
     if (!c.detached) index_.insert(c.key(), slot);

@@ -79,7 +79,7 @@ Fate hold(TcpRoom& room, Instant now, Connection& c, const Packet& packet, const
     c.up.ack_now = true;
     return Fate::kLives;
   }
-  if (!in_order) c.report.held(t.sequence);
+  if (!in_order) c.report.held(t.sequence, c.held, c.up.base);
   owe_ack(room, now, c, packet.ip_header.source.family(), kept);
   if (filled_gap) c.up.ack_now = true;                            // RFC 5681 4.2
   if (!in_order && !send_ack(room, now, c)) c.up.ack_now = true;  // a duplicate ACK, at once

@@ -136,6 +136,20 @@ TCP_CASE(sends_new_data_to_find_out_whether_a_timeout_was_spurious) {  // RFC 56
   }
 }
 
+TCP_CASE(does_not_take_a_timeout_back_for_an_ack_of_what_was_held) {  // RFC 5682 2.1
+  RenoBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, pattern(4 * 1460));
+  BOOST_TEST(bench.swallow(0) == 4 * 1460u);
+  bench.ack(0, 0, 501);  // the first and the third were lost
+  bench.ack(0, 0, 501);
+  bench.advance(200ms);
+  bench.expect_data(0, 1460, kTcpPsh);
+  bench.ack(0, 2 * 1460, 501);  // the repeated one, and the one the guest held
+  BOOST_TEST(bench.count(Counter::kTcpSpuriousRecoveries) == 0u);
+  BOOST_TEST(bench.swallow(2 * 1460) == 2 * 1460u);
+}
+
 TCP_CASE(retransmits_fast_on_the_third_duplicate_ack) {
   RenoBench bench(quiet_config());
   StreamState& host = bench.establish();

@@ -21,8 +21,9 @@ class SackBench : public TcpBench {
         }
       }
     }
-    frames({segment(kTcpAck, kGuestIsn + 1, isn + 1 + acked * kMss, 501, {}, options)});
+    frames({segment(kTcpAck, kGuestIsn + 1, isn + 1 + acked * kMss, window, {}, options)});
   }
+  uint16_t window = 501;
   // Ten segments on a path of 50 ms, all of which were sent at once.
   StreamState& flight() {
     syn();
@@ -161,6 +162,54 @@ TCP_CASE(sends_everything_again_to_a_guest_that_reneged) {  // RFC 2018 8
   const Segments again = bench.segments();
   BOOST_REQUIRE(!again.empty());
   BOOST_TEST(again.front() == 1u);
+}
+
+TCP_CASE(keeps_a_timer_when_a_late_d_sack_undoes_over_a_closed_window) {
+  SackBench bench(quiet_config());
+  StreamState& host = bench.flight();
+  bench.now += 50ms;
+  bench.sack(0, {{1, 4}});
+  BOOST_TEST((bench.segments() == Segments{0}));
+  bench.ack(0, 10 * kMss, 0);  // all of it, and no room for more
+  bench.host_writes(host, text("x"));
+  bench.advance(1s);
+  BOOST_TEST(!bench.segments().empty());  // a probe, which the guest drops
+  const uint32_t una = bench.isn + 1 + 10 * kMss;
+  ByteVector options = {1, 1, 5, 10};
+  for (const uint32_t edge : {bench.isn + 1, bench.isn + 1 + kMss}) {
+    for (int shift = 24; shift >= 0; shift -= 8) {
+      options.push_back(static_cast<uint8_t>(edge >> shift));
+    }
+  }
+  bench.frames({bench.segment(kTcpAck, kGuestIsn + 1, una, 0, {}, options)});
+  bench.ack(0, 10 * kMss, 501);
+  bench.advance(10s);
+  BOOST_TEST(!bench.segments().empty());  // the byte comes again until it is acknowledged
+}
+
+TCP_CASE(remembers_many_blocks_of_a_growing_report) {
+  Config config = quiet_config();
+  config.tcp.initial_window_segments = 200;
+  SackBench bench(config);
+  bench.syn();
+  StreamState& host = bench.sockets.streams.back();
+  bench.host_connects(host);
+  bench.isn = bench.expect(kTcpSyn | kTcpAck).packet.tcp.sequence;
+  bench.now += 50ms;
+  bench.ack(0, 0, bench.window = 3000);
+  bench.host_writes(host, pattern(170 * kMss));
+  BOOST_TEST(bench.swallow(0) == 170 * kMss);
+  bench.now += 50ms;
+  Segments again;
+  for (uint32_t i = 2; i <= 170; ++i) {  // all but the first and the last but one
+    if (i == 169) continue;
+    bench.sack(0, i == 170 ? std::vector<std::pair<uint32_t, uint32_t>>{{169, 170}, {1, 168}}
+                           : std::vector<std::pair<uint32_t, uint32_t>>{{1, i}});
+    for (const uint32_t s : bench.segments()) again.push_back(s);
+  }
+  bench.advance(20ms);
+  for (const uint32_t s : bench.segments()) again.push_back(s);
+  BOOST_TEST((again == Segments{0, 168}));
 }
 
 TCP_CASE(ignores_blocks_of_what_was_never_sent) {
