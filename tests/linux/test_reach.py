@@ -237,7 +237,7 @@ def test_the_status_shows_each_flow_with_its_numbers(lab: Lab, server: str) -> N
         assert found, said
         assert found[1] == (GUEST4 if server == NET4 else found[1]) and (server == NET4 or PREFIX6 in found[1])
         numbers = {name: int(value) for name, value in re.findall(r"(\S+)=(\d+)", found[2])}
-        assert numbers["snd.una"] == numbers["snd.nxt"] == numbers["snd.max"]
+        assert numbers["snd.una"] == numbers["snd.nxt"]
         assert min(numbers["snd.wnd"], numbers["rcv.wnd"], numbers["cwnd"]) > 10_000
         assert numbers["held"] == numbers["gaps"] == numbers["host.unsent"] == 0
         assert numbers["rto"] >= 200 and "srtt" in numbers

@@ -196,7 +196,8 @@ TCP_CASE(remembers_many_blocks_of_a_growing_report) {
   bench.host_connects(host);
   bench.isn = bench.expect(kTcpSyn | kTcpAck).packet.tcp.sequence;
   bench.now += 50ms;
-  bench.ack(0, 0, bench.window = 3000);
+  bench.window = 3000;
+  bench.ack(0, 0, bench.window);
   bench.host_writes(host, pattern(170 * kMss));
   BOOST_TEST(bench.swallow(0) == 170 * kMss);
   bench.now += 50ms;
