@@ -52,7 +52,7 @@ void LinkModel::pass_held(Instant arrives) {
   size_t kept = 0;
   for (Held& held : held_) {
     if (--held.frames_left == 0) {
-      launch(std::min(arrives, held.frame.arrives), held.frame.delivery);
+      launch(std::max(std::min(arrives, held.frame.arrives), held.not_before), held.frame.delivery);
     } else {
       held_[kept++] = held;
     }
@@ -109,7 +109,8 @@ bool LinkModel::offer(Instant now, uint64_t token, size_t bytes, size_t ip_bytes
   }
   if (fate.hold != 0) {
     const Instant latest = arrives + spec_.faults.reorder_hold_max;
-    held_.push_back(Held{fate.hold + 1, InFlight{latest, 0, delivery}});
+    const Instant not_before = fate.duplicated ? arrives : Instant::min();
+    held_.push_back(Held{fate.hold + 1, InFlight{latest, 0, delivery}, not_before});
   } else {
     launch(arrives, delivery);
   }

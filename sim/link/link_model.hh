@@ -89,6 +89,7 @@ class LinkModel {
   struct Held {
     uint32_t frames_left;  // to let by
     InFlight frame;        // arrives: at the latest
+    Instant not_before;    // its copy arrives then, and goes first
   };
 
   void depart(Instant now);

@@ -195,6 +195,20 @@ BOOST_AUTO_TEST_CASE(a_duplicate_arrives_twice_and_its_token_comes_back_once) {
   BOOST_TEST(arrivals[1].delivery.last);
 }
 
+BOOST_AUTO_TEST_CASE(nothing_of_a_token_arrives_after_its_last_copy) {
+  LinkSpec spec;
+  spec.faults.duplicate = Chance::percent(30);
+  spec.faults.reorder_by_delay = spec.faults.reorder_by_distance = Chance::percent(30);
+  spec.faults.reorder_delay = {1ms, 9ms};
+  LinkModel model = model_of(spec, nullptr, 3);
+  std::vector<int> lasts(2000, 0);
+  for (const Arrival& arrival : run(model, 2000, 100, 1ms)) {
+    BOOST_REQUIRE(lasts[arrival.delivery.token] == 0);
+    lasts[arrival.delivery.token] += arrival.delivery.last ? 1 : 0;
+  }
+  BOOST_TEST(std::count(lasts.begin(), lasts.end(), 1) == 2000);
+}
+
 BOOST_AUTO_TEST_CASE(nothing_passes_a_blackout) {
   LinkSpec spec;
   spec.faults.blackouts = {{Instant(10ms), 5ms}};
