@@ -39,11 +39,6 @@ void Congestion::restart_after_idle(const TcpConfig& config, uint32_t mss) {
   epoch_ = kNever;
 }
 
-void Congestion::recover_from_timeout(const TcpConfig& config, Instant now, Duration srtt,
-                                      uint32_t mss, uint32_t delivered) {
-  if (delivered != 0) grow(config, now, srtt, mss, delivered);
-}
-
 // RFC 9438 4.2: K = cbrt((W_max - cwnd_epoch) / C), in milliseconds: the cube of it is
 // segments * 1e9 / 0.4.
 void Congestion::begin_epoch(Instant now, uint32_t mss) {

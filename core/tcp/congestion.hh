@@ -18,7 +18,7 @@ struct Congestion {
   uint32_t ssthresh = 0x7fffffff;
 
   void start(const TcpConfig& config, uint32_t mss);
-  // New data was acknowledged, in no recovery, and the window was what held us back.
+  // New data was acknowledged where the window was what held us back, or after a timeout.
   void grow(const TcpConfig& config, Instant now, Duration srtt, uint32_t mss, uint32_t acked);
   // Nothing was sent for longer than an RTO: the window says nothing any more (RFC 5681 4.1).
   void restart_after_idle(const TcpConfig& config, uint32_t mss);
@@ -29,10 +29,6 @@ struct Congestion {
   void undo();
   // A timeout: one segment beside what is still in flight (RFC 5681 3.1).
   void collapse(uint32_t mss, uint32_t pipe) { cwnd = pipe + mss; }
-  // Slow start after a timeout, up to ssthresh; then as ever.
-  void recover_from_timeout(const TcpConfig& config, Instant now, Duration srtt, uint32_t mss,
-                            uint32_t delivered);
-
   // A recovery begins, with this much in flight (RFC 9937 6).
   void begin_reduction(uint32_t flight);
   // An ACK of the recovery: `delivered` bytes left the network, `pipe` are in it. `progress` says that

@@ -236,6 +236,13 @@ void await_window(Instant now, Connection& c) {
   d.loss_deadline = d.retransmit_at = kNever;
 }
 
+void note_tail_probe(TcpRoom& room, Connection& c, bool resent) {
+  c.down.tail_probe_out = true;
+  c.down.tail_probe_resent = resent;
+  c.down.tail_probe_end = c.down.nxt;
+  room.context.counters.increment(Counter::kTcpTailProbes);
+}
+
 enum class Step : uint8_t { kMore, kDone };
 
 struct Turn {
@@ -342,10 +349,7 @@ Fate probe_tail(TcpRoom& room, Instant now, Connection& c) {
       if (sent.drained && !d.fin.has_value()) d.readable = false;
       if (sent.bytes != 0 || sent.fin) {
         account(room, now, c, plan.sequence, sent);
-        d.tail_probe_out = true;
-        d.tail_probe_resent = false;
-        d.tail_probe_end = d.nxt;
-        room.context.counters.increment(Counter::kTcpTailProbes);
+        note_tail_probe(room, c, false);
         return Fate::kLives;
       }
     }
@@ -358,10 +362,7 @@ Fate probe_tail(TcpRoom& room, Instant now, Connection& c) {
   if (sent.fate != Fate::kLives || (sent.bytes == 0 && !sent.fin)) return sent.fate;
   d.resent_stamp.reset();  // that of this probe decides
   account(room, now, c, plan.sequence, sent);
-  d.tail_probe_out = true;
-  d.tail_probe_resent = true;
-  d.tail_probe_end = d.nxt;
-  room.context.counters.increment(Counter::kTcpTailProbes);
+  note_tail_probe(room, c, true);
   return Fate::kLives;
 }
 

@@ -230,7 +230,9 @@ void answer(TcpRoom& room, Instant now, Connection& c, const Heard& heard, uint3
       d.congestion.reduce(d.mss, heard.delivered, c.in_flight(), heard.acked != 0 && lost == 0);
       break;
     case LossPhase::kLoss:
-      d.congestion.recover_from_timeout(room.config, now, c.rtt.smoothed(), d.mss, heard.delivered);
+      if (heard.delivered != 0) {  // slow start up to ssthresh, then as ever
+        d.congestion.grow(room.config, now, c.rtt.smoothed(), d.mss, heard.delivered);
+      }
       break;
   }
 }
@@ -280,8 +282,7 @@ Duration detect_losses(Instant now, Connection& c, uint32_t& found) {
   return result.wait;
 }
 
-bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet, Fate& fate) {
-  (void)fate;
+bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet) {
   const TcpSegment& segment = packet.tcp;
   const SeqNum ack(segment.acknowledgment);
   Downlink& d = c.down;

@@ -9,7 +9,7 @@ namespace dashi {
 
 // Takes in the acknowledgment, SACK blocks and window of an acceptable segment. False: the ACK is for
 // something never sent or long gone, and the segment goes no further (RFC 5961 5).
-bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet, Fate& fate);
+bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet);
 
 // Losses were found that no recovery is for yet: begins one.
 void enter_recovery(TcpRoom& room, Connection& c, uint32_t flight);

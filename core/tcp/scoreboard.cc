@@ -49,11 +49,10 @@ void Scoreboard::compact() {
   count_ = std::min(count_, kept + 1);
 }
 
-bool Scoreboard::insert(size_t i, const Run& run) {
+void Scoreboard::insert(size_t i, const Run& run) {
   for (size_t k = count_; k > i; --k) at(k) = at(k - 1);
   at(i) = run;
   ++count_;
-  return true;
 }
 
 void Scoreboard::erase(size_t i) {
@@ -62,13 +61,14 @@ void Scoreboard::erase(size_t i) {
 }
 
 bool Scoreboard::split(size_t i, SeqNum where) {
-  if (count_ == runs_.size() && runs_.size() >= kRunsMax) return false;
-  if (!grow()) return false;
+  if (count_ == kRunsMax) return false;  // growing would join runs, and move them
+  grow();
   Run rest = at(i);
   rest.first = where;
   at(i).last = where;
   if (rest.resent) ++resent_runs_;
-  return insert(i + 1, rest);
+  insert(i + 1, rest);
+  return true;
 }
 
 bool Scoreboard::isolate(size_t i, SeqNum first, SeqNum last) {
@@ -122,8 +122,7 @@ size_t Scoreboard::set_sacked(size_t i) {
   count(at(i), ~0u);
   at(i).lost = false;
   at(i).sacked = true;
-  at(i).resent =
-      false;  // of no more interest; should the guest renege, it was sent when its newest was
+  at(i).resent = false;  // of no more interest: what a guest reneges on is sent again anyway
   count(at(i), 1);
   const auto join_next = [this](size_t k) {
     at(k).last = at(k + 1).last;

@@ -2,9 +2,9 @@
 // last sent, and whether the guest reported it (SACKed), it is believed lost, or it was sent again. The
 // bytes themselves stay in the host socket. It decides nothing; rack and recovery do.
 //
-// Bounded: bytes sent at one moment are one run, and when the table is full, neighbours of one fate
-// become one run, as if all of it had been sent when its newest part was. That makes loss detection later,
-// never wrong.
+// Bounded: bytes sent at one moment are one run, and so are SACKed neighbours. When the table is full, pairs of
+// neighbours become one run, as if all of it had been sent when its newer part was: losses are found later,
+// and a round trip timed by such a run comes out shorter.
 #pragma once
 
 #include <vector>
@@ -88,7 +88,7 @@ class Scoreboard {
  private:
   Run& at(size_t i) { return runs_[(head_ + i) & (runs_.size() - 1)]; }
   bool grow();
-  bool insert(size_t i, const Run& run);
+  void insert(size_t i, const Run& run);
   void erase(size_t i);
   void compact();
   // Splits run i so that one run begins at `first` and one ends at `last`, where they lie inside of it. Run

@@ -181,13 +181,11 @@ Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& pa
     c.down.wl1 = sequence;
     c.down.wl2 = SeqNum(segment.acknowledgment);
   }
-  Fate fate = Fate::kLives;
-  if (!receive_ack(room_, now, c, packet, fate)) {
+  if (!receive_ack(room_, now, c, packet)) {
     return challenge(room_, now, c, packet, DropReason::kTcpUnacceptable);
   }
   // Not before the ACK was believed: what nobody sent must not set the clock (RFC 7323 4.3).
   if (c.stamps.on) c.stamps.take(now, sequence, segment.options.timestamps->value);
-  if (fate != Fate::kLives) return fate;
   return receive_payload(room_, now, c, packet);
 }
 
