@@ -44,6 +44,7 @@ Limits small_limits() {
   limits.tcp_failures_remembered = 32;
   limits.tcp_uplink_bytes_total = size_t{8} << 20;
   limits.udp_endpoints = 32;
+  limits.udp_contacts = 128;
   limits.udp_forwards = 4;
   limits.echo_ids = 16;
   limits.dns_queries = 16;

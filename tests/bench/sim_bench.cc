@@ -48,7 +48,8 @@ WorldConfig tiny_config(uint64_t seed) {
   config.guest.ipv6 = config.nat.topology.ipv6 = false;
   Limits& limits = config.nat.limits;
   limits.tcp_connections = limits.tcp_connects_pending = limits.tcp_time_wait = 64;
-  limits.udp_endpoints = limits.echo_ids = limits.dns_queries = 64;
+  limits.udp_endpoints = limits.udp_contacts = limits.echo_ids = limits.dns_queries = 64;
+  limits.udp_forwards = limits.tcp_forwards = 16;
   limits.tcp_failures_remembered = 64;
   limits.dns_records = 16;
   limits.dns_tcp_connections = 4;
