@@ -56,6 +56,9 @@ namespace dashi {
   X(kTcpResetsLimited, "tcp-resets-limited")                 \
   X(kTcpResetsReceived, "tcp-resets-received")               \
   X(kTcpReassemblyFull, "tcp-reassembly-full")               \
+  X(kTcpPathMtuLowered, "tcp-path-mtu-lowered")              \
+  X(kTcpIcmpAborts, "tcp-icmp-aborts")                       \
+  X(kTcpIcmpSoft, "tcp-icmp-soft")                           \
   X(kDnsQueriesUdp, "dns-queries-udp")                       \
   X(kDnsQueriesTcp, "dns-queries-tcp")                       \
   X(kDnsJoined, "dns-queries-joined")                        \

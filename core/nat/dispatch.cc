@@ -1,6 +1,7 @@
 #include "core/nat/dispatch.hh"
 
 #include "core/wire/icmp.hh"
+#include "core/wire/icmp_quote.hh"
 #include "core/wire/icmpv6.hh"
 #include "core/wire/ipv6.hh"
 
@@ -27,6 +28,20 @@ void refuse_protocol(Rooms& rooms, Instant now, const Packet& packet) {
   rooms.context.drop(DropReason::kUnknownProtocol, packet.frame);
 }
 
+// The guest's errors about what it was sent. Of UDP they are of no use: the peer hears nothing of them, as
+// it hears nothing of a datagram that was lost.
+void dispatch_icmp_error(Rooms& rooms, Instant now, const Packet& packet) {
+  const bool error = is_icmp_error(packet);
+  const auto quote = error ? parse_icmp_quote(packet) : std::nullopt;
+  if (quote.has_value() && quote->protocol == IpProtocol::kTcp) {
+    rooms.tcp.handle_icmp_error(now, packet, *quote);
+    return;
+  }
+  const bool malformed = error && !quote.has_value();
+  rooms.context.drop(malformed ? DropReason::kIcmpMalformed : DropReason::kIcmpUnhandled,
+                     packet.frame);
+}
+
 void dispatch_transport(Rooms& rooms, Instant now, const Packet& packet) {
   const bool v4 = packet.ip_header.source.is_v4();
   switch (packet.ip_header.protocol) {
@@ -48,7 +63,7 @@ void dispatch_transport(Rooms& rooms, Instant now, const Packet& packet) {
       } else if (is_echo_request(packet)) {
         rooms.echo.handle_packet(now, packet);
       } else {
-        rooms.context.drop(DropReason::kIcmpUnhandled, packet.frame);
+        dispatch_icmp_error(rooms, now, packet);
       }
       return;
     case IpProtocol::kHopByHop:

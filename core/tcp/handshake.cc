@@ -7,8 +7,6 @@
 namespace dashi {
 namespace {
 
-constexpr uint16_t kMssFloor = 48;  // a smaller one would cost more in headers than it carries
-
 uint16_t send_mss(const TcpRoom& room, const Connection& c, const TcpOptions& options) {
   const bool v4 = c.guest.address.is_v4();
   const uint16_t by_default = v4 ? 536 : 1220;  // RFC 9293 3.7.1

@@ -8,6 +8,8 @@
 namespace dashi {
 
 inline constexpr uint8_t kWindowScaleMax = 14;  // RFC 7323 2.3
+// Of what we send: a smaller segment would cost more in headers than it carries.
+inline constexpr uint16_t kMssFloor = 48;
 
 struct TcpConfig {
   enum class Congestion : uint8_t { kCubic, kNewReno };

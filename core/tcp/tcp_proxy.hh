@@ -12,6 +12,7 @@
 #include "core/tcp/expiring_table.hh"
 #include "core/tcp/guest_tcp_info.hh"
 #include "core/tcp/tcp_room.hh"
+#include "core/wire/icmp_quote.hh"
 
 namespace dashi {
 
@@ -49,6 +50,8 @@ class TcpProxy {
            SipKey isn_secret);
 
   void handle_packet(Instant now, const Packet& packet);
+  // An ICMP error of the guest, about a segment of TCP.
+  void handle_icmp_error(Instant now, const Packet& packet, const IcmpQuote& quote);
   // The frames of a batch end here: their payloads are written while they may still be read.
   void finish_batch(Instant now);
   void handle_socket(Instant now, const SocketEvent& event);

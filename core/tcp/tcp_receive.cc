@@ -2,6 +2,7 @@
 // RFC 5961). Part of TcpProxy.
 #include <algorithm>
 
+#include "core/tcp/guest_icmp.hh"
 #include "core/tcp/handshake.hh"
 #include "core/tcp/recovery.hh"
 #include "core/tcp/segment_writer.hh"
@@ -65,6 +66,20 @@ Fate TcpProxy::receive(Instant now, Connection& c, const Packet& packet) {
     return Fate::kLives;
   }
   return receive_synchronized(now, c, packet);
+}
+
+void TcpProxy::handle_icmp_error(Instant now, const Packet& packet, const IcmpQuote& quote) {
+  const FlowKey key =
+      flow_key({quote.destination, quote.destination_port}, {quote.source, quote.source_port});
+  const uint32_t found = index_.find(key);
+  const bool open = found != FlowIndex<FlowKey>::kNone && (found & kTimeWaitBit) == 0;
+  const bool sent = open && packet.ip_header.destination == quote.source &&
+                    is_outstanding(room_.connections[found], quote);
+  if (!sent) {
+    room_.context.drop(DropReason::kIcmpStray, packet.frame);
+    return;
+  }
+  settle(now, found, receive_icmp_error(room_, now, room_.connections[found], packet, quote));
 }
 
 namespace {

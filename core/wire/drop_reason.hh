@@ -54,6 +54,8 @@ namespace dashi {
   X(kIcmpMalformed, "icmp-malformed")                   \
   X(kIcmpChecksum, "icmp-checksum")                     \
   X(kIcmpUnhandled, "icmp-unhandled")                   \
+  X(kIcmpStray, "icmp-about-nothing-sent")              \
+  X(kIcmpMtu, "icmp-mtu-no-use")                        \
   X(kEchoSendFailed, "echo-send-failed")                \
   X(kNdpInvalid, "ndp-invalid")                         \
   X(kNdpNotForUs, "ndp-not-for-us")                     \
