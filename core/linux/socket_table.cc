@@ -33,14 +33,14 @@ struct Deliver {
 }  // namespace
 
 uint32_t SocketTable::add(int fd, Socket socket, uint32_t epoll_events) {
-  if (free_.empty()) {
-    free_.push_back(static_cast<uint32_t>(cells_.size()));
+  if (free_ == kNone) {
+    free_ = static_cast<uint32_t>(cells_.size());
     cells_.emplace_back();
   }
-  const uint32_t slot = free_.back();
+  const uint32_t slot = free_;
   epoll_event event = event_for(slot, cells_[slot].generation, epoll_events);
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return kNone;
-  free_.pop_back();
+  free_ = cells_[slot].next_free;
   cells_[slot].socket = socket;
   ++live_;
   return slot;
@@ -53,9 +53,10 @@ void SocketTable::change(uint32_t slot, int fd, uint32_t epoll_events) {
 
 void SocketTable::remove(uint32_t slot) {
   if (slot == kNone) return;
-  cells_[slot].socket = std::monostate{};
+  cells_[slot].socket.emplace<std::monostate>();
   ++cells_[slot].generation;
-  free_.push_back(slot);
+  cells_[slot].next_free = free_;
+  free_ = slot;
   --live_;
 }
 

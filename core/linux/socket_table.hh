@@ -43,12 +43,13 @@ class SocketTable {
   struct Cell {
     Socket socket;
     uint32_t generation = 0;
+    uint32_t next_free = kNone;
   };
 
   Fd epoll_;
   EventBatch events_;
   std::vector<Cell> cells_;
-  std::vector<uint32_t> free_;
+  uint32_t free_ = kNone;  // the first of a list through the cells: removing allocates nothing
   uint32_t live_ = 0;
 };
 

@@ -2,6 +2,7 @@
 """The checkers checked: each is given a small tree with one breach planted, and must name it."""
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -229,16 +230,35 @@ class Programs(Tree):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("core/b.cc:1", done.stderr)
 
-    def test_clang_tidy_reports_a_bug(self) -> None:
+    def clang_tidy_of(self, *sources: Path) -> subprocess.CompletedProcess[str]:
         shutil.copy(HERE.parents[1] / ".clang-tidy", self.root)
-        bug = self.plant("core/a.cc", "#include <utility>\n#include <string>\nnamespace dashi {\nsize_t f(std::string a) {\n"
-                         "  std::string b = std::move(a);\n  return a.size() + b.size();\n}\n}\n")
-        self.plant("build/compile_commands.json",
-                   f'[{{"directory": "{self.root}", "file": "{bug}", "command": "c++ -std=c++20 -c {bug}"}}]')
-        done = self.run_it(sys.executable, str(HERE / "clang_tidy.py"), str(self.root / "build"), "--root", str(self.root),
+        self.plant("build/compile_commands.json", json.dumps(
+            [{"directory": str(self.root), "file": str(s), "command": f"c++ -std=c++20 -c {s}"} for s in sources]))
+        return self.run_it(sys.executable, str(HERE / "clang_tidy.py"), str(self.root / "build"), "--root", str(self.root),
                            "--clang-tidy", os.environ.get("CLANG_TIDY", "clang-tidy"))
+
+    def use_after_move(self, path: str, function: str) -> Path:
+        return self.plant(path, "#include <utility>\n#include <string>\nnamespace dashi {\nnamespace {\n"
+                          "size_t local(std::string a) {\n  std::string b = std::move(a);\n"
+                          "  return a.size() + b.size();\n}\n}  // namespace\n"
+                          f"size_t {function}(std::string a) {{ return local(a); }}\n}}\n")
+
+    def test_clang_tidy_reports_a_bug(self) -> None:
+        done = self.clang_tidy_of(self.use_after_move("core/a.cc", "f"))
         self.assertEqual(done.returncode, 1)
         self.assertIn("bugprone-use-after-move", done.stdout)
+
+    def test_clang_tidy_looks_at_files_that_do_not_go_together(self) -> None:
+        done = self.clang_tidy_of(*(self.use_after_move(f"core/{n}.cc", f"f{n}") for n in "abc"))
+        self.assertEqual(done.returncode, 1)
+        for name in "abc":
+            self.assertIn(f"core/{name}.cc:7:10: error: 'a' used after it was moved", done.stdout)
+
+    def test_clang_tidy_tells_of_what_does_not_compile(self) -> None:
+        good = self.plant("core/a.cc", "int f() { return 0; }\n")
+        done = self.clang_tidy_of(good, self.plant("core/b.cc", "int g() { return nothing; }\n"))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("core/b.cc:1:18: error: use of undeclared identifier", done.stdout)
 
 
 if __name__ == "__main__":
