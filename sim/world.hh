@@ -77,6 +77,8 @@ class World {
 
   // --- Oracles ---
   NatOracle& oracle() { return oracle_; }
+  // Whether frames of this direction of the guest's link may be changed on their way.
+  bool faults_may_damage(uint32_t stream) const;
   // What went wrong that never may; empty if nothing did.
   std::vector<std::string> violations();
   // After all applications ended: runs on until every timer must have gone by, then names what is
@@ -108,7 +110,6 @@ class World {
   void make_nat();
   void observe_all();
   bool faults_may_reorder() const;
-  bool faults_may_damage() const;
 
   WorldConfig config_;
   EventQueue queue_;

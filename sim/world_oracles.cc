@@ -31,9 +31,9 @@ bool damages(Kind kind) {
 }
 
 template <typename Predicate>
-bool any_down(const std::vector<FaultDecision>& decisions, Predicate predicate) {
+bool any_of(const std::vector<FaultDecision>& decisions, uint32_t stream, Predicate predicate) {
   return std::any_of(decisions.begin(), decisions.end(), [&](const FaultDecision& decision) {
-    return decision.stream == SimLink::kDownStream && predicate(decision.kind);
+    return decision.stream == stream && predicate(decision.kind);
   });
 }
 
@@ -47,12 +47,15 @@ struct Totals {
 
 bool World::faults_may_reorder() const {
   if (!config_.given_faults.has_value()) return reorders(config_.link.down.faults);
-  return any_down(*config_.given_faults, [](Kind kind) { return reorders(kind); });
+  return any_of(*config_.given_faults, SimLink::kDownStream,
+                [](Kind kind) { return reorders(kind); });
 }
 
-bool World::faults_may_damage() const {
-  if (!config_.given_faults.has_value()) return damages(config_.link.down.faults);
-  return any_down(*config_.given_faults, [](Kind kind) { return damages(kind); });
+bool World::faults_may_damage(uint32_t stream) const {
+  const GuestLinkSpec& link = config_.link;
+  const LinkSpec& direction = stream == SimLink::kUpStream ? link.up : link.down;
+  if (!config_.given_faults.has_value()) return damages(direction.faults);
+  return any_of(*config_.given_faults, stream, [](Kind kind) { return damages(kind); });
 }
 
 std::vector<std::string> World::violations() {
@@ -74,12 +77,13 @@ std::vector<std::string> World::violations() {
     apps.cut_short += record.reset || record.failed || !record.closed || !record.eof;
   }
   if (guest_ == nullptr) return found;
+  const bool may_damage = faults_may_damage(SimLink::kDownStream);
   const GuestCounts& counts = guest_->counts();
-  if (!faults_may_damage()) {
+  if (!may_damage) {
     expect_none("frames the guest could not read", counts.malformed);
     expect_none("frames with a wrong checksum", counts.bad_checksums);
   }
-  expect_none("frames sent to somebody else", faults_may_damage() ? 0 : counts.not_for_us);
+  expect_none("frames sent to somebody else", may_damage ? 0 : counts.not_for_us);
   Totals flows;
   for (uint32_t i = 0; i < guest_->tcp().count(); ++i) {
     const GuestFlowRecord& record = guest_->tcp().record(i);
@@ -87,10 +91,10 @@ std::vector<std::string> World::violations() {
       found.push_back(line("the guest got a wrong byte at", *record.wrong_at));
     }
     if (!faults_may_reorder()) expect_none("windows pulled back", record.windows_shrunk);
-    if (!faults_may_damage()) {
+    if (!may_damage) {
       expect_none("segments without the timestamps agreed on", record.unstamped);
     }
-    if (!faults_may_damage()) expect_none("segments beyond the window", record.beyond_window);
+    if (!may_damage) expect_none("segments beyond the window", record.beyond_window);
     flows.sent += record.sent;
     flows.received += record.received;
     flows.cut_short += record.reset || record.timed_out || record.icmp || !record.eof;

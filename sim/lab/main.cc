@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "sim/lab/pkt.hh"
+#include "sim/lab/shrink.hh"
 #include "sim/lab/swarm.hh"
 #include "sim/named_worlds.hh"
 
@@ -22,7 +23,8 @@ constexpr const char* kUsage =
 constexpr const char* kHelpUsage = "  --help            this text\n";
 
 void print_usage(std::FILE* to) {
-  std::fprintf(to, "%s%s%s%s", kUsage, dashi::lab::kPktUsage, dashi::lab::kSwarmUsage, kHelpUsage);
+  std::fprintf(to, "%s%s%s%s%s", kUsage, dashi::lab::kPktUsage, dashi::lab::kSwarmUsage,
+               dashi::lab::kShrinkUsage, kHelpUsage);
 }
 
 int usage_error(const char* message, std::string_view what) {
@@ -58,7 +60,7 @@ int print_digests(int count, char** names) {
 }
 
 int run(int argc, char** argv) {
-  if (argc < 2) return usage_error("no verb", "worlds, digest, pkt or swarm");
+  if (argc < 2) return usage_error("no verb", "worlds, digest, pkt, swarm or shrink");
   const std::string_view verb = argv[1];
   if (is_help(verb) || (argc > 2 && is_help(argv[2]))) {
     print_usage(stdout);
@@ -67,6 +69,7 @@ int run(int argc, char** argv) {
   if (verb == "digest") return print_digests(argc - 2, argv + 2);
   if (verb == "pkt") return dashi::lab::run_pkt(argc - 2, argv + 2);
   if (verb == "swarm") return dashi::lab::run_swarm(argc - 2, argv + 2);
+  if (verb == "shrink") return dashi::lab::run_shrink(argc - 2, argv + 2);
   if (verb == "worlds" && argc > 2) return usage_error("unexpected argument", argv[2]);
   if (verb == "worlds") return list_worlds();
   return usage_error("unknown verb", verb);

@@ -98,10 +98,13 @@ std::string parse(int count, char** arguments, Asked& asked) {
   return seeds ? "" : "which --seeds?";
 }
 
-std::string command_for(uint64_t seed, SwarmSize size) {
+// The lines that run a seed again and that make it small, with what broke between them.
+std::string told_of(uint64_t seed, SwarmSize size, const std::vector<std::string>& broken) {
   const std::string number = std::to_string(seed);
-  return "dashi-lab swarm --seeds " + number + ".." + number +
-         (size == SwarmSize::kTiny ? " --tiny" : "");
+  const std::string tiny = size == SwarmSize::kTiny ? " --tiny" : "";
+  std::string said = "dashi-lab swarm --seeds " + number + ".." + number + tiny + "\n";
+  for (const std::string& what : broken) said += "    " + what + "\n";
+  return said + "  dashi-lab shrink " + number + tiny + "\n";
 }
 
 void run_seed(uint64_t seed, SwarmSize size, Share& share) {
@@ -114,9 +117,7 @@ void run_seed(uint64_t seed, SwarmSize size, Share& share) {
   ++share.ran;
   if (broken.empty()) return;
   ++share.broke;
-  std::string said = command_for(seed, size) + "\n";
-  for (const std::string& what : broken) said += "    " + what + "\n";
-  share.say(said);
+  share.say(told_of(seed, size, broken));
 }
 
 // --- The workers: processes, for one that dies takes no other with it ---
@@ -199,7 +200,7 @@ class Swarm {
     const uint64_t seed = worker.share->running;
     ++worker.share->broke;
     ++worker.share->ran;
-    worker.share->say(command_for(seed, asked_.size) + "\n    it ended the program\n");
+    worker.share->say(told_of(seed, asked_.size, {"it ended the program"}));
     if (seed == worker.last) {
       finish(worker.first, worker.share);
     } else {

@@ -48,6 +48,7 @@ FaultPlan::FaultPlan(std::vector<FaultDecision> given)
 }
 
 std::span<const FaultDecision> FaultPlan::given_for(uint32_t stream, uint64_t ordinal) const {
+  if (ended_) return {};
   FaultDecision wanted;
   wanted.stream = stream;
   wanted.ordinal = ordinal;

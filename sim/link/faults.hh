@@ -101,6 +101,8 @@ class FaultPlan {
   explicit FaultPlan(std::vector<FaultDecision> given);
 
   bool replays() const { return replays_; }
+  // From now on nothing of what was given is done.
+  void end() { ended_ = true; }
   void note(const FaultDecision& decision) {
     ++made_[static_cast<size_t>(decision.kind)];
     if (record_) decisions_.push_back(decision);
@@ -115,6 +117,7 @@ class FaultPlan {
  private:
   bool record_ = false;
   bool replays_ = false;
+  bool ended_ = false;
   std::array<uint64_t, kKinds> made_{};
   std::vector<FaultDecision> decisions_;  // replaying: sorted by (stream, ordinal), order kept
 };

@@ -140,6 +140,7 @@ void Performance::schedule_all() {
 }
 
 void Performance::end_faults() {
+  if (plan_.faults_end != Duration{}) world_.faults().end();
   world_.link().set_specs(perfect(plan_.config.link.up), perfect(plan_.config.link.down));
   world_.link().set_back_pressure(Chance::never());
   world_.sockets().faults().set_spec(SocketFaults{});
@@ -169,7 +170,8 @@ void Performance::note_frames() {
   note(SimLink::kDownStream, world_.link().down().counts().offered);
 }
 
-// Looks now and then, not after every event: nobody minds a few more.
+// Looks now and then, not after every event: nobody minds a few more. What broke is over at once: what
+// would follow only hides what came before it.
 bool Performance::run_until_over(Instant limit) {
   constexpr int kEventsBetweenLooks = 32;
   EventQueue& queue = world_.queue();
@@ -179,6 +181,7 @@ bool Performance::run_until_over(Instant limit) {
       if (!next.has_value() || *next > limit) return all_over();
       queue.run_one();
       if (notes_frames_) note_frames();
+      if (!world_.oracle().violations().empty()) return true;
     }
     if (all_over()) return true;
   }
@@ -193,9 +196,11 @@ std::vector<std::string> Performance::run() {
   world_.configure(kConfiguring);
   schedule_all();
   world_.queue().schedule_after(plan_.faults_end, [this] { end_faults(); });
-  if (!run_until_over(world_.now() + plan_.faults_end + plan_.bound)) {
+  const bool over = run_until_over(world_.now() + plan_.faults_end + plan_.bound);
+  frames_until_over_ = world_.link().up().counts().offered + world_.link().down().counts().offered;
+  if (!over) {
     report("not over in time:\n" + world_.nat().dump(world_.now()));
-  } else {
+  } else if (world_.oracle().violations().empty()) {
     for (const std::string& leak : world_.leaks(plan_.settle)) report(leak);
     for (size_t i = 0; i < plan_.exchanges.size(); ++i) judge(i);
     if (plan_.encore) encore();
@@ -270,9 +275,8 @@ bool Performance::must_come_through(size_t index) const {
 // The header of IPv6 has no checksum: a hop limit may be damaged so that a SYN goes no further.
 bool Performance::damaged_hop_limit(size_t index, const Ends& ends) const {
   constexpr uint8_t kTimeExceeded = 3;  // of ICMPv6
-  const LinkFaults& up = plan_.config.link.up.faults;
   return plan_.exchanges[index].family == Family::kIpv6 &&
-         (!up.corrupt_bit.is_never() || !up.corrupt_header.is_never()) && ends.guest != nullptr &&
+         world_.faults_may_damage(SimLink::kUpStream) && ends.guest != nullptr &&
          ends.guest->icmp && ends.guest->icmp_type == kTimeExceeded;
 }
 

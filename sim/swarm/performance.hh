@@ -24,6 +24,8 @@ class Performance {
     uint64_t ordinal;
   };
   const std::vector<FrameName>& frames() const { return frames_; }
+  // How many frames were on the guest's link until all was over, or broke.
+  uint64_t frames_until_over() const { return frames_until_over_; }
   World& world() { return world_; }
 
  private:
@@ -56,6 +58,7 @@ class Performance {
   std::vector<bool> aborted_;                    // by connection: by an errand
   bool notes_frames_ = false;
   std::vector<FrameName> frames_;
+  uint64_t frames_until_over_ = 0;
   std::vector<std::string> broken_;
 };
 

@@ -48,7 +48,7 @@ struct Plan {
   WorldConfig config;
   std::vector<Exchange> exchanges;
   std::vector<Errand> errands;
-  Duration faults_end{};  // links, paths and sockets are perfect from then on; given faults go on
+  Duration faults_end{};  // nothing goes wrong from then on; if zero, given faults still do
   Duration bound{};       // so long after that every connection is over for the guest
   Duration settle{};      // and after that so long, and nothing is left
   bool whole = false;     // nothing here may break a connection: every byte arrives
