@@ -69,22 +69,37 @@ void NatOracle::observe_state(const FlowId& flow, TcpState state) {
   seen.state = state;
 }
 
+void NatOracle::observe_opened(const FlowId& flow, TcpOrigin origin) {
+  const bool fresh = origin == TcpOrigin::kTimeWait
+                         ? waiting_.insert(flow).second
+                         : states_.emplace(flow, Seen{origin == TcpOrigin::kForward, {}}).second;
+  if (!fresh) report(name(flow) + ": opened twice");
+}
+
+void NatOracle::observe_closed(const FlowId& flow) {
+  if (waiting_.erase(flow) != 0) {
+    ++transitions_[static_cast<size_t>(TcpState::kTimeWait)]
+                  [static_cast<size_t>(TcpState::kClosed)];
+  } else if (states_.erase(flow) == 0) {
+    report(name(flow) + ": closed and was not open");
+  }
+}
+
 void NatOracle::observe(const TraceEvent& event) {
-  if (event.flow.kind != FlowKind::kTcp) return;
+  const bool forward = event.flow.kind == FlowKind::kTcpForward;
+  if (event.flow.kind != FlowKind::kTcp && !forward) return;
   switch (event.kind) {
     case TraceEvent::Kind::kFlowOpened:
-      if (!states_.emplace(event.flow, Seen{event.code == 1, std::nullopt}).second) {
-        report(name(event.flow) + ": opened twice");
-      }
+      observe_opened(event.flow, static_cast<TcpOrigin>(event.code));
       break;
     case TraceEvent::Kind::kFlowState:
       observe_state(event.flow, static_cast<TcpState>(event.code));
       break;
     case TraceEvent::Kind::kTimerFired:
-      if (event.code < kTimerCodes) ++timers_fired_[event.code];
+      ++timers_fired_[event.code];
       break;
     case TraceEvent::Kind::kFlowClosed:
-      if (states_.erase(event.flow) == 0) report(name(event.flow) + ": closed and was not open");
+      observe_closed(event.flow);
       break;
     default:
       break;
@@ -110,6 +125,10 @@ void NatOracle::after_turn(const Nat& nat) {
   if (counts.tcp != states_.size()) {
     report("TCP connections: " + std::to_string(counts.tcp) + ", told of " +
            std::to_string(states_.size()));
+  }
+  if (counts.tcp_time_wait != waiting_.size()) {
+    report("TIME-WAIT: " + std::to_string(counts.tcp_time_wait) + " entries, told of " +
+           std::to_string(waiting_.size()));
   }
   const std::string broken = nat.audit();
   if (!broken.empty()) report(broken.substr(0, broken.find('\n')));

@@ -7,6 +7,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,12 +36,14 @@ class NatOracle {
   void after_turn(const Nat& nat);
   void expect_within_limits(const FlowCounts& counts);
   // A new Nat begins: the old one's flows went with it.
-  void restart() { states_.clear(); }
+  void restart() {
+    states_.clear();
+    waiting_.clear();
+  }
 
   const Transitions& transitions() const { return transitions_; }
-  // How often each timer of connections fired, by its code in TraceEvent.
-  static constexpr size_t kTimerCodes = 8;
-  const std::array<uint64_t, kTimerCodes>& timers_fired() const { return timers_fired_; }
+  // How often each of TCP's timers fired.
+  const std::array<uint64_t, kTcpTimers>& timers_fired() const { return timers_fired_; }
 
   // The first that were seen, a line each.
   const std::vector<std::string>& violations() const { return violations_; }
@@ -51,12 +54,15 @@ class NatOracle {
     std::optional<TcpState> state;  // absent until it is told
   };
   void report(std::string what);
+  void observe_opened(const FlowId& flow, TcpOrigin origin);
+  void observe_closed(const FlowId& flow);
   void observe_state(const FlowId& flow, TcpState state);
 
   Limits limits_;
   std::map<FlowId, Seen> states_;  // of open TCP connections
+  std::set<FlowId> waiting_;       // records in TIME-WAIT
   Transitions transitions_{};
-  std::array<uint64_t, kTimerCodes> timers_fired_{};
+  std::array<uint64_t, kTcpTimers> timers_fired_{};
   std::vector<std::string> violations_;
 };
 

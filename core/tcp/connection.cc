@@ -30,6 +30,34 @@ const char* name_of(TcpState state) {
   return "?";
 }
 
+const char* name_of(TcpTimer timer) {
+  switch (timer) {
+    case TcpTimer::kRetransmission:
+      return "retransmission";
+    case TcpTimer::kPersist:
+      return "persist";
+    case TcpTimer::kSyn:
+      return "syn";
+    case TcpTimer::kTailProbe:
+      return "tail-probe";
+    case TcpTimer::kReordering:
+      return "reordering";
+    case TcpTimer::kDelayedAck:
+      return "delayed-ack";
+    case TcpTimer::kOpening:
+      return "opening";
+    case TcpTimer::kLinger:
+      return "linger";
+    case TcpTimer::kKeepAlive:
+      return "keep-alive";
+    case TcpTimer::kTimeWait:
+      return "time-wait";
+    case TcpTimer::kAcceptRetry:
+      return "accept-retry";
+  }
+  return "?";
+}
+
 TcpState state_of(const Connection& c) {
   if (c.opening == Opening::kSynSent) return TcpState::kSynSent;
   if (c.opening != Opening::kDone) return TcpState::kSynReceived;

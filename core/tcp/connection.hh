@@ -37,6 +37,30 @@ enum class TcpState : uint8_t {
 };
 const char* name_of(TcpState state);
 
+// How a flow came to be, as the trace is told (TraceEvent::code of kFlowOpened).
+enum class TcpOrigin : uint8_t {
+  kGuest,     // the guest called
+  kForward,   // a forwarded port: the Nat calls the guest
+  kTimeWait,  // not a connection: the record of one in TIME-WAIT, until it is CLOSED
+};
+
+// The timers of RFC 9293 and its kin, as the trace is told when one fires (of kTimerFired).
+enum class TcpTimer : uint8_t {
+  kRetransmission,
+  kPersist,
+  kSyn,
+  kTailProbe,
+  kReordering,
+  kDelayedAck,
+  kOpening,
+  kLinger,
+  kKeepAlive,
+  kTimeWait,
+  kAcceptRetry,  // of a forward
+};
+inline constexpr size_t kTcpTimers = static_cast<size_t>(TcpTimer::kAcceptRetry) + 1;
+const char* name_of(TcpTimer timer);
+
 enum class Opening : uint8_t {
   kConnecting,   // the guest's SYN came, the host is connecting; the guest has heard nothing yet
   kSynReceived,  // the host is connected and the guest was sent a SYN-ACK

@@ -20,6 +20,7 @@ class ExpiringTable {
   Instant next_deadline() const { return timers_.next(); }
   Record& operator[](uint32_t slot) { return records_[slot]; }
   const Record& operator[](uint32_t slot) const { return records_[slot]; }
+  uint32_t generation(uint32_t slot) const { return records_.generation(slot); }
   uint32_t next(uint32_t from) const { return records_.next(from); }
 
   // There must be room.

@@ -56,6 +56,8 @@ bool TcpProxy::may_accept() const {
 void TcpProxy::retry_accepts(Instant now) {
   for (uint32_t slot = accept_retries_.pop_due(now); slot != Timers::kNone;
        slot = accept_retries_.pop_due(now)) {
+    room_.trace_fired({FlowKind::kTcpForward, slot, forwards_.generation(slot)},
+                      TcpTimer::kAcceptRetry);
     if (forwards_.contains(slot)) acceptable_.set(slot);
   }
   accept_waiting(now);
@@ -118,7 +120,7 @@ void TcpProxy::accepted(Instant now, const TcpForward& forward, uint32_t slot, A
   choose_numbers(isn_secret_, now, c);
   index_.insert(c.key(), slot);
   room_.context.counters.increment(Counter::kTcpAccepted);
-  room_.trace(TraceEvent::Kind::kFlowOpened, c, 1, 0, 0);
+  room_.trace_opened(c.id, TcpOrigin::kForward);
   host_accepted(room_, now, c);
   ++accepts_pending_;
   room_.trace_state(c);

@@ -74,9 +74,7 @@ void TcpProxy::finish_if_done(Instant now, uint32_t slot) {
 void TcpProxy::enter_time_wait(Instant now, const Connection& c) {
   if (time_wait_.capacity() == 0) return;
   if (time_wait_.full()) {
-    const uint32_t oldest = time_wait_.oldest();
-    index_.erase(time_wait_[oldest].key);
-    time_wait_.erase(oldest);
+    end_time_wait(time_wait_.oldest());
     room_.context.counters.increment(Counter::kTcpTimeWaitEvicted);
   }
   const FlowKey key = c.key();
@@ -84,6 +82,17 @@ void TcpProxy::enter_time_wait(Instant now, const Connection& c) {
       time_wait_.insert({key, c.stamps.on, c.down.nxt, c.receive_next(),
                          now + room_.config.time_wait, c.stamps.recent, c.stamps.offset});
   index_.insert(key, slot | kTimeWaitBit);
+  room_.trace_opened(time_wait_id(slot), TcpOrigin::kTimeWait);
+}
+
+FlowId TcpProxy::time_wait_id(uint32_t slot) const {
+  return {FlowKind::kTcp, slot | kTimeWaitBit, time_wait_.generation(slot)};
+}
+
+void TcpProxy::end_time_wait(uint32_t slot) {
+  room_.trace_closed(time_wait_id(slot), TcpState::kClosed);
+  index_.erase(time_wait_[slot].key);
+  time_wait_.erase(slot);
 }
 
 void TcpProxy::remove(uint32_t slot) {
@@ -91,7 +100,7 @@ void TcpProxy::remove(uint32_t slot) {
   if (c.opening == Opening::kConnecting && connects_pending_ > 0) --connects_pending_;
   if (c.opening == Opening::kSynSent) --accepts_pending_;
   if (!c.detached) index_.erase(c.key());
-  room_.trace(TraceEvent::Kind::kFlowClosed, c, static_cast<uint32_t>(state_of(c)), 0, 0);
+  room_.trace_closed(c.id, state_of(c));
   room_.context.counters.increment(Counter::kTcpClosed);
   room_.ready.clear(slot);
   room_.timers.clear(slot);
@@ -184,11 +193,7 @@ void TcpProxy::restart_link(Instant now) {
     if (connections[slot].socket != nullptr) connections[slot].socket->abort();
     remove(slot);
   }
-  while (time_wait_.size() != 0) {
-    const uint32_t slot = time_wait_.oldest();
-    index_.erase(time_wait_[slot].key);
-    time_wait_.erase(slot);
-  }
+  while (time_wait_.size() != 0) end_time_wait(time_wait_.oldest());
   while (failures_.size() != 0) {
     const uint32_t slot = failures_.oldest();
     failure_index_.erase(failures_[slot].key);

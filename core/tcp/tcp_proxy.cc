@@ -133,14 +133,13 @@ void TcpProxy::open(Instant now, const Packet& packet, std::optional<uint32_t> w
   choose_numbers(isn_secret_, now, c);
   if (waits.has_value()) {  // not before: a refusal leaves the old connection's record in place
     c.down.iss = later(c.down.iss, time_wait_[*waits].snd_nxt + 1);
-    index_.erase(key);
-    time_wait_.erase(*waits);
+    end_time_wait(*waits);
   }
   c.opening_deadline = now + room_.config.connect_timeout;
   index_.insert(key, slot);
   ++connects_pending_;
   room_.context.counters.increment(Counter::kTcpOpened);
-  room_.trace(TraceEvent::Kind::kFlowOpened, c, 0, 0, 0);
+  room_.trace_opened(c.id, TcpOrigin::kGuest);
   room_.trace_state(c);
   room_.arm(c);
 }
@@ -202,8 +201,27 @@ void TcpProxy::handle_guest_writable(Instant now) {
   room_.link_blocked = false;
 }
 
+namespace {
+
+// What loss_deadline is for just now.
+TcpTimer timer_of(const Connection& c) {
+  if (c.opening != Opening::kDone) return TcpTimer::kSyn;
+  switch (c.down.timer) {
+    case LossTimer::kTailProbe:
+      return TcpTimer::kTailProbe;
+    case LossTimer::kReordering:
+      return TcpTimer::kReordering;
+    case LossTimer::kRetransmission:
+      break;
+  }
+  return TcpTimer::kRetransmission;
+}
+
+}  // namespace
+
 Fate TcpProxy::fire(Instant now, Connection& c) {
   if (c.opening_deadline <= now || c.linger_deadline <= now) {
+    room_.trace_fired(c.id, c.opening_deadline <= now ? TcpTimer::kOpening : TcpTimer::kLinger);
     if (c.opening == Opening::kConnecting) {
       NetError timed_out;
       timed_out.error = SocketError::kTimedOut;
@@ -212,17 +230,18 @@ Fate TcpProxy::fire(Instant now, Connection& c) {
     return Fate::kAbandoned;
   }
   if (c.down.loss_deadline <= now) {
-    room_.trace(TraceEvent::Kind::kTimerFired, c, 0, 0, 0);
+    room_.trace_fired(c.id, timer_of(c));
     const Fate fate =
         c.opening == Opening::kDone ? loss_timeout(room_, now, c) : syn_timeout(room_, now, c);
     if (fate != Fate::kLives) return fate;
   }
   if (c.down.persist_deadline <= now) {
-    room_.trace(TraceEvent::Kind::kTimerFired, c, 1, 0, 0);
+    room_.trace_fired(c.id, TcpTimer::kPersist);
     const Fate fate = probe_window(room_, now, c);
     if (fate != Fate::kLives) return fate;
   }
   if (deadline_of(c, room_.config) <= now) {  // only keep-alive is left
+    room_.trace_fired(c.id, TcpTimer::kKeepAlive);
     if (c.keep_alive_probes >= room_.config.keep_alive_probes) {
       send_reset(room_, c);
       return Fate::kAbandoned;
@@ -238,6 +257,7 @@ void TcpProxy::handle_timers(Instant now) {
   for (uint32_t slot = room_.delayed_acks.pop_due(now); slot != DelayQueue::kNone;
        slot = room_.delayed_acks.pop_due(now)) {
     Connection& c = room_.connections[slot];
+    room_.trace_fired(c.id, TcpTimer::kDelayedAck);
     c.up.ack_deadline = kNever;
     c.up.ack_now = true;
     room_.mark_ready(c);
@@ -251,8 +271,8 @@ void TcpProxy::handle_timers(Instant now) {
   }
   for (uint32_t slot = time_wait_.due(now); slot != ExpiringTable<TimeWait>::kNone;
        slot = time_wait_.due(now)) {
-    index_.erase(time_wait_[slot].key);
-    time_wait_.erase(slot);
+    room_.trace_fired(time_wait_id(slot), TcpTimer::kTimeWait);
+    end_time_wait(slot);
   }
   for (uint32_t slot = failures_.due(now); slot != ExpiringTable<ConnectFailure>::kNone;
        slot = failures_.due(now)) {

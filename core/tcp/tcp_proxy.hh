@@ -98,6 +98,8 @@ class TcpProxy {
   void owe_reset(Instant now, Connection& c);
   void finish_if_done(Instant now, uint32_t slot);
   void enter_time_wait(Instant now, const Connection& c);
+  void end_time_wait(uint32_t slot);
+  FlowId time_wait_id(uint32_t slot) const;  // for the trace
   void remove(uint32_t slot);
   bool may_accept() const;
   void accept_waiting(Instant now);

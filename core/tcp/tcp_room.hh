@@ -78,6 +78,9 @@ struct TcpRoom {
     delayed_acks.remove(c.id.slot);
   }
   void trace(TraceEvent::Kind kind, const Connection& c, uint32_t code, uint64_t a, uint64_t b);
+  void trace_opened(const FlowId& flow, TcpOrigin origin);
+  void trace_closed(const FlowId& flow, TcpState state);
+  void trace_fired(const FlowId& flow, TcpTimer timer);
   // Tells the trace when the RFC state changed since it was last told.
   void trace_state(Connection& c);
 };

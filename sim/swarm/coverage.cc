@@ -30,11 +30,6 @@ const char* name_of_event(size_t event) {
   return kNames[event];
 }
 
-const char* name_of_timer(size_t timer) {
-  static constexpr const char* kNames[] = {"retransmission", "persist"};
-  return timer < std::size(kNames) ? kNames[timer] : "";
-}
-
 }  // namespace
 
 const char* Coverage::name_of_kind(Kind kind) {
@@ -54,7 +49,7 @@ std::string Coverage::name_of_item(Kind kind, size_t index) {
              " to " + name_of(to);
     }
     case Kind::kTimer:
-      return name_of_timer(index);
+      return name_of(static_cast<TcpTimer>(index));
     case Kind::kDrop:
       return std::string(name_of(static_cast<DropReason>(index)));
     case Kind::kCounter:
@@ -83,8 +78,6 @@ bool Coverage::is_sought(Kind kind, size_t index) {
       }
       return is_transition(static_cast<TcpState>(index / kTcpStates), to);
     }
-    case Kind::kTimer:
-      return name_of_timer(index)[0] != '\0';
     case Kind::kEvent:
     case Kind::kCall:
       return false;  // most pairs cannot be
@@ -117,7 +110,7 @@ void Coverage::add(World& world) {
       reach(Kind::kTransition, from * kTcpStates + to, transitions[from][to]);
     }
   }
-  for (size_t i = 0; i < NatOracle::kTimerCodes; ++i) {
+  for (size_t i = 0; i < kTcpTimers; ++i) {
     reach(Kind::kTimer, i, world.oracle().timers_fired()[i]);
   }
   const Counters& counters = world.nat().counters();

@@ -34,7 +34,7 @@ class Coverage {
   static constexpr size_t kCalls = static_cast<size_t>(SocketCall::kReceive) + 1;
   static constexpr std::array<size_t, static_cast<size_t>(Kind::kCount)> kItems{
       (kTcpStates + 1) * kTcpStates,
-      NatOracle::kTimerCodes,
+      kTcpTimers,
       kDropReasonCount,
       kCounterCount,
       kEvents* kErrors,

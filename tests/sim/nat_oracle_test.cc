@@ -106,6 +106,22 @@ BOOST_AUTO_TEST_CASE(a_connection_that_is_not_open_has_no_state_and_no_end) {
   BOOST_TEST(oracle.violations().size() == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(a_record_in_time_wait_ends_in_closed_once) {
+  NatOracle oracle(Limits{});
+  const auto record = static_cast<uint32_t>(TcpOrigin::kTimeWait);
+  oracle.observe(traced(TraceEvent::Kind::kFlowOpened, record));
+  oracle.observe(traced(TraceEvent::Kind::kFlowClosed, static_cast<uint32_t>(S::kClosed)));
+  BOOST_TEST(oracle.violations().empty());
+  const auto& from_time_wait = oracle.transitions()[static_cast<size_t>(S::kTimeWait)];
+  BOOST_TEST(from_time_wait[static_cast<size_t>(S::kClosed)] == 1u);
+  oracle.observe(traced(TraceEvent::Kind::kFlowClosed, static_cast<uint32_t>(S::kClosed)));
+  BOOST_TEST(oracle.violations().size() == 1u);
+  oracle.observe(traced(TraceEvent::Kind::kFlowOpened, record));
+  oracle.after_turn(World(WorldConfig{}).nat());
+  BOOST_REQUIRE(oracle.violations().size() == 2u);
+  BOOST_TEST(oracle.violations()[1] == "TIME-WAIT: 0 entries, told of 1");
+}
+
 BOOST_AUTO_TEST_CASE(a_table_beyond_its_limit_is_told_after_the_turn) {
   World world(WorldConfig{});
   BOOST_REQUIRE(world.configure(10s));
