@@ -8,7 +8,7 @@
 namespace dashi {
 namespace {
 
-constexpr uint32_t kArchiveVersion = 7;
+constexpr uint32_t kArchiveVersion = 8;
 
 Secrets draw_secrets(Entropy& entropy) {
   Secrets secrets;

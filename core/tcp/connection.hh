@@ -89,6 +89,11 @@ struct Uplink {
   uint32_t gather_first = kNoGather;  // chain of this batch's frames in the proxy
   uint32_t gather_last = kNoGather;
   std::optional<SeqNum> fin;  // sequence number of the guest's FIN, once seen
+  uint32_t window;            // most the guest may have in flight by now; only grows
+  SeqNum round_base;          // base when the round trip began that is being measured
+
+  explicit Uplink(const TcpConfig& config)
+      : window(std::min(config.window_initial, config.window)) {}
 
   static constexpr uint32_t kNoGather = 0xffffffff;
 };
@@ -160,6 +165,7 @@ struct alignas(64) Connection {
   Connection(FlowId flow_id, const Endpoint& guest_end, const Endpoint& remote_end,
              const TcpConfig& config, BlockPool& pool, size_t uplink_bytes, uint32_t gaps)
       : id(flow_id),
+        up(config),
         held(pool, uplink_bytes, gaps),
         guest(guest_end),
         remote(remote_end),
@@ -189,7 +195,8 @@ struct alignas(64) Connection {
   RttEstimator rtt;
   Timestamps stamps;
   SackReport report;
-  Instant probed_at;  // the last keep-alive probe, if any since last_heard
+  Instant probed_at;    // the last keep-alive probe, if any since last_heard
+  Instant round_began;  // see up.round_base
 
   FlowKey key() const { return flow_key(guest, remote); }
 

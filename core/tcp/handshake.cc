@@ -88,6 +88,8 @@ void established(TcpRoom& room, Instant now, Connection& c) {
   c.opening = Opening::kDone;
   c.opening_deadline = kNever;
   c.up.state = UplinkState::kOpen;
+  c.up.round_base = c.up.base;
+  c.round_began = now;
   c.down.state = DownlinkState::kOpen;
   c.down.una = c.down.iss + 1;
   c.down.nxt = c.down.una;

@@ -38,7 +38,7 @@ bool send_header(TcpRoom& room, const Endpoint& from, const Endpoint& to, const 
 // The most we would hold for this connection, leaving room for the rounding of scaled windows.
 uint32_t window_max(const TcpRoom& room, const Connection& c) {
   const size_t each = room.context.limits.tcp_uplink_bytes_each;
-  const size_t most = std::min<size_t>(room.config.window, each - each / 8);
+  const size_t most = std::min<size_t>(c.up.window, each - each / 8);
   const size_t field_max = size_t{kUnscaledWindowMax} << c.up.shift;
   return static_cast<uint32_t>(std::min(most, field_max));
 }

@@ -26,7 +26,7 @@ void archive(Archive& ar, ConnectFailure& f) {
 template <typename Archive>
 void archive(Archive& ar, Uplink& u) {
   ar(u.state, u.base, u.edge, u.offered, u.shift, u.fin, u.host_writable, u.since_ack, u.ack_now,
-     u.ack_deadline);
+     u.ack_deadline, u.window, u.round_base);
 }
 
 template <typename Archive>
@@ -45,7 +45,7 @@ template <typename Archive>
 void archive(Archive& ar, Connection& c) {
   ar(c.guest, c.remote, c.opening, c.local, c.detached, c.reset_owed, c.guest_closed_first,
      c.window_scaling, c.sack, c.irs, c.up, c.down, c.rtt, c.stamps, c.report, c.opening_deadline,
-     c.linger_deadline, c.last_heard, c.probed_at, c.keep_alive_probes, c.traced);
+     c.linger_deadline, c.last_heard, c.probed_at, c.round_began, c.keep_alive_probes, c.traced);
 }
 
 template <typename Archive>

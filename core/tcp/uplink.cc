@@ -33,6 +33,27 @@ Trimmed trim(const Connection& c, const Packet& packet) {
   return t;
 }
 
+// Whether a round trip has passed since c.round_began, and a tick of the clock: with timestamps the guest
+// echoes what it heard of us since then, else a round trip is as long as the last one measured.
+bool round_is_over(Instant now, const Connection& c, const TcpSegment& segment) {
+  if (now - c.round_began < 1ms) return false;
+  if (!c.stamps.on) return now - c.round_began >= c.rtt.smoothed();
+  const uint32_t began = timestamp_clock(c.round_began, c.stamps.offset);
+  return static_cast<int32_t>(segment.options.timestamps->echo_reply - began) >= 0;
+}
+
+// Right-sizing: the window is to hold what the host takes in a round trip, however fast that is by the
+// next; a guest in slow start doubles it, and is not to be held back while we learn of that. What a host
+// that takes little leaves here is bounded by the same.
+void grow_window(const TcpRoom& room, Instant now, Connection& c, const TcpSegment& segment) {
+  if (c.up.window >= room.config.window || !round_is_over(now, c, segment)) return;
+  const uint64_t wanted = uint64_t{bytes_between(c.up.round_base, c.up.base)} * 4;
+  const auto most = static_cast<uint32_t>(std::min<uint64_t>(wanted, room.config.window));
+  c.up.window = std::max(c.up.window, most);
+  c.up.round_base = c.up.base;
+  c.round_began = now;
+}
+
 void owe_ack(TcpRoom& room, Instant now, Connection& c, Family family, size_t bytes) {
   c.up.since_ack += static_cast<uint32_t>(bytes);
   // RFC 9293 3.8.6.3: at least every second full-sized segment, and within the delay.
@@ -110,6 +131,7 @@ Fate receive_payload(TcpRoom& room, Instant now, Connection& c, const Packet& pa
     c.up.ack_now = true;  // a FIN again: our ACK was lost
     return Fate::kLives;
   }
+  grow_window(room, now, c, packet.tcp);
   const Trimmed t = trim(c, packet);
   if (t.fin && !c.up.fin.has_value()) {
     c.up.fin = t.sequence + static_cast<uint32_t>(t.payload.size());
@@ -198,7 +220,7 @@ Fate drain_held(TcpRoom& room, Connection& c) {
   if (c.up.state != UplinkState::kOpen) return Fate::kLives;
   // A window worth telling about has opened.
   const uint32_t window = std::min<uint32_t>(
-      room.config.window, static_cast<uint32_t>(room.context.limits.tcp_uplink_bytes_each));
+      c.up.window, static_cast<uint32_t>(room.context.limits.tcp_uplink_bytes_each));
   const uint32_t step = std::min(window / 2, std::max(2u * c.down.mss, window / 8));
   if (window_gain(room, c) >= step &&
       bytes_between(c.receive_next(), c.up.offered) < window - window / 4) {
