@@ -321,6 +321,11 @@ ConnectionId SimNet::connect_here(uint32_t from_host, const Endpoint& to, size_t
 void SimNet::syn_arrives_here(ConnectionId id) {
   SimConnection* connection = find(id);
   if (connection == nullptr) return;
+  if (connection->end(Side::kThere).error.has_value()) {
+    // Its caller is gone and answers the SYN-ACK with RST: there is nothing to accept.
+    connection->end(Side::kHere).released = true;
+    return collect(id);
+  }
   const Endpoint to = connection->end(Side::kHere).address;
   const Arrival answer = transit_in_order(*connection, Side::kHere, kHeaderBytes);
   const Instant back = answer.at;
