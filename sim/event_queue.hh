@@ -91,7 +91,7 @@ class EventQueue {
   static constexpr uint64_t kCellMask = (uint64_t{1} << kCellBits) - 1;
   static constexpr uint64_t kOrdinary = 0;
   static constexpr uint64_t kLast = uint64_t{1} << 63;
-  static constexpr uint32_t kChunkCells = 256;
+  static constexpr uint32_t kChunkCells = 64;
   static constexpr uint32_t kNone = 0xffffffff;
 
   struct Entry {
