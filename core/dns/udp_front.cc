@@ -37,6 +37,10 @@ size_t UdpFront::reply_bytes(const DnsOrigin& origin, Bytes query) const {
 }
 
 void UdpFront::handle_packet(Instant now, const Packet& packet) {
+  // No answer could be asked for (RFC 768 allows the sender no port).
+  if (packet.source_port.number == 0) {
+    return context_.drop(DropReason::kUdpMalformed, packet.frame);
+  }
   // A super-frame (USO) is a row of datagrams.
   const bool row = packet.offload.gso_type == GsoType::kUdp && packet.offload.gso_size != 0;
   const size_t piece = row ? packet.offload.gso_size : packet.payload.size();

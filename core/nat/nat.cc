@@ -212,6 +212,10 @@ Result<std::unique_ptr<Nat>, RestoreError> Nat::restore(Source& source, const Co
                         rooms->echo.restore(ar) && rooms->udp.restore(ar) && rooms->tcp.restore(ar);
   if (ar.lacks_socket()) return RestoreError::kSocketMissing;
   if (!restored || !ar.ok()) return RestoreError::kUnreadable;
+  // Each number may be one that a connection can have, and all of them together not.
+  std::string broken;
+  rooms->tcp.audit(broken);
+  if (!broken.empty()) return RestoreError::kUnreadable;
   return std::unique_ptr<Nat>(new Nat(std::move(rooms)));
 }
 

@@ -137,7 +137,32 @@ bool plausible(const Connection& c) {
                : d.board[0].first == d.una && d.board[d.board.size() - 1].last == d.nxt;
 }
 
+// False if the key has its place already: no two flows are one.
+bool put_in(FlowIndex<FlowKey>& index, const FlowKey& key, uint32_t slot) {
+  if (index.find(key) != FlowIndex<FlowKey>::kNone) return false;
+  index.insert(key, slot);
+  return true;
+}
+
 }  // namespace
+
+// Connections first, so that a key of theirs is not TIME-WAIT's too.
+bool TcpProxy::restore_indices() {
+  for (uint32_t slot = room_.connections.next(0); slot != SlotBitmap::kNone;
+       slot = room_.connections.next(slot + 1)) {
+    const Connection& c = room_.connections[slot];
+    if (!c.detached && !put_in(index_, c.key(), slot)) return false;
+  }
+  for (uint32_t slot = time_wait_.next(0); slot != SlotBitmap::kNone;
+       slot = time_wait_.next(slot + 1)) {
+    if (!put_in(index_, time_wait_[slot].key, slot | kTimeWaitBit)) return false;
+  }
+  for (uint32_t slot = failures_.next(0); slot != SlotBitmap::kNone;
+       slot = failures_.next(slot + 1)) {
+    if (!put_in(failure_index_, failures_[slot].key, slot)) return false;
+  }
+  return true;
+}
 
 bool TcpProxy::restore(ArchiveReader& ar) {
   archive_tables(ar);
@@ -161,21 +186,12 @@ bool TcpProxy::restore(ArchiveReader& ar) {
     }
     if (ready) room_.ready.set(slot);
     if (c.opening == Opening::kSynSent) ++accepts_pending_;
-    if (!c.detached) index_.insert(c.key(), slot);
     if (c.reset_owed) continue;
     c.socket = c.local ? local_streams_.adopt(id) : room_.context.env.sockets.adopt_stream(id);
     if (c.socket == nullptr) ar.fail_for_socket();
   }
   if (!ar.ok() || !restore_timers(ar) || !restore_forwards(ar)) return false;
-  for (uint32_t slot = time_wait_.next(0); slot != SlotBitmap::kNone;
-       slot = time_wait_.next(slot + 1)) {
-    index_.insert(time_wait_[slot].key, slot | kTimeWaitBit);
-  }
-  for (uint32_t slot = failures_.next(0); slot != SlotBitmap::kNone;
-       slot = failures_.next(slot + 1)) {
-    failure_index_.insert(failures_[slot].key, slot);
-  }
-  return ar.ok();
+  return restore_indices();
 }
 
 }  // namespace dashi

@@ -109,6 +109,7 @@ class TcpProxy {
   void retry_accepts(Instant now);
   bool restore_forwards(ArchiveReader& ar);
   bool restore_timers(ArchiveReader& ar);
+  bool restore_indices();
   template <typename Archive>
   void archive_tables(Archive& ar);
 

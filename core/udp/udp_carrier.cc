@@ -22,10 +22,12 @@ size_t ip_header_bytes(const IpAddress& address) {
 }  // namespace
 
 UdpCarrier::UdpCarrier(FlowContext& context, const AddressPolicy& policy, IcmpErrors& errors)
-    : context_(context),
-      policy_(policy),
-      errors_(errors),
-      scratch_(new uint8_t[kBatch * kBufferBytes]) {}
+    : context_(context), policy_(policy), errors_(errors) {}
+
+MutableBytes UdpCarrier::scratch() {
+  if (scratch_ == nullptr) scratch_.reset(new uint8_t[kBatch * kBufferBytes]);
+  return {scratch_.get(), kBatch * kBufferBytes};
+}
 
 // Asks the link how many frames it takes; blocked when none.
 bool UdpCarrier::has_room() {
@@ -44,7 +46,7 @@ UdpCarrier::Batch UdpCarrier::pull(DatagramSocket& socket, uint16_t& row, uint32
       std::clamp<size_t>(room_ / std::max<size_t>(row, 1), 1, std::min<size_t>(kBatch, budget));
   for (size_t i = 0; i < wanted; ++i) {
     batch_[i] = InDatagram{};
-    batch_[i].buffer = MutableBytes(scratch_.get() + i * kBufferBytes, kBufferBytes);
+    batch_[i].buffer = scratch().subspan(i * kBufferBytes, kBufferBytes);
   }
   const auto received = socket.receive(std::span(batch_).first(wanted));
   if (!received.ok()) {
@@ -106,14 +108,14 @@ bool UdpCarrier::send_held(Held& held) {
     return true;
   }
   const size_t frames = writer.frames_for(family, sizeof(UdpHeader) + longest);
-  const Bytes scratch(scratch_.get(), kBatch * kBufferBytes);
-  if (is_row && frames == 1 && send_row(ip, held, scratch.subspan(held.from, held.size))) {
+  const Bytes received = scratch();
+  if (is_row && frames == 1 && send_row(ip, held, received.subspan(held.from, held.size))) {
     return true;
   }
   do {
     if (room_ == 0 && !has_room()) return false;
     const size_t n = std::min(longest, held.size);
-    if (writer.send_udp(ip, held.source.port, held.guest.port, scratch.subspan(held.from, n))) {
+    if (writer.send_udp(ip, held.source.port, held.guest.port, received.subspan(held.from, n))) {
       context_.counters.increment(Counter::kUdpIn);
       room_ -= std::min(room_, frames);
     } else {
@@ -151,7 +153,9 @@ template <typename Archive>
 void UdpCarrier::archive_all(Archive& ar) {
   auto count = static_cast<uint32_t>(held_count_);
   ar(blocked_, count);
-  if (count > kBatch) count = 0;  // read from what this code did not write
+  if constexpr (Archive::kReading) {
+    if (count > kBatch) return ar.fail();  // read from what this code did not write
+  }
   for (uint32_t i = 0; i < count && ar.ok(); ++i) {
     Held& held = held_[i];
     auto size = static_cast<uint32_t>(held.size);
@@ -161,7 +165,7 @@ void UdpCarrier::archive_all(Archive& ar) {
       held.from = i * kBufferBytes;
       held.size = size;
     }
-    ar.bytes(MutableBytes(scratch_.get() + held.from, size));
+    ar.bytes(scratch().subspan(held.from, size));
   }
   held_count_ = count;
 }

@@ -66,6 +66,7 @@ class UdpCarrier {
   };
 
   bool has_room();
+  MutableBytes scratch();
   bool send_held(Held& held);
   bool send_row(const IpOut& ip, const Held& held, Bytes row);
 
@@ -73,7 +74,7 @@ class UdpCarrier {
   const AddressPolicy& policy_;
   IcmpErrors& errors_;
   bool blocked_ = false;
-  // Left uninitialised, so that what was never received into takes no memory.
+  // Taken when something is first received, and uninitialised: a Nat without UDP has none.
   std::unique_ptr<uint8_t[]> scratch_;
   std::array<InDatagram, kBatch> batch_{};
   std::array<Held, kBatch> held_{};  // the first held_count_ wait, in the order they came

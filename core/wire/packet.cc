@@ -106,7 +106,10 @@ Parsed parse_tcp(uint32_t mtu, Packet& packet) {
   const Parsed verified =
       verify_checksum(packet, segment, true, kTcpChecksumOffset, DropReason::kTcpChecksum);
   if (!verified.ok()) return verified;
-  if (packet.destination_port.number == 0) return DropReason::kTcpMalformed;
+  // Nobody could answer port 0 (RFC 6335 6: reserved).
+  if (packet.source_port.number == 0 || packet.destination_port.number == 0) {
+    return DropReason::kTcpMalformed;
+  }
   if (header_bytes == sizeof(TcpHeader)) return Done{};
   const auto options =
       parse_tcp_options(segment.subspan(sizeof(TcpHeader), header_bytes - sizeof(TcpHeader)));

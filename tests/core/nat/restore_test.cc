@@ -75,6 +75,45 @@ BOOST_AUTO_TEST_CASE(what_is_no_state_of_this_nat_is_unreadable_or_of_another_ve
   BOOST_TEST((error_of(saved, Config{}) == RestoreError::kWrongVersion));
 }
 
+// Two flows that differ in one bit of a port become one, numbers part from what follows of them, lengths
+// lie: that may be refused or taken, but what is taken is a state that can be saved and restored.
+BOOST_AUTO_TEST_CASE(a_state_with_any_bit_turned_is_refused_or_a_state) {
+  Config small;  // so that thousands are made in little time
+  small.limits.tcp_connections = small.limits.tcp_time_wait = small.limits.udp_endpoints = 16;
+  small.limits.tcp_accepts_pending = 8;
+  small.limits.tcp_failures_remembered = small.limits.udp_contacts = small.limits.echo_ids = 16;
+  small.limits.dns_queries = small.limits.reassemblies = 4;
+  nat = std::make_unique<Nat>(small, env());
+  for (const uint16_t port : {uint16_t{4000}, uint16_t{4001}}) {
+    TcpSpec syn;
+    syn.source = port;
+    syn.destination = 80;
+    syn.flags = kTcpSyn;
+    feed(tcp_frame(v4("10.0.0.2", "198.51.100.7"), syn, {}));
+    feed(udp_frame(v4("10.0.0.2", "198.51.100.7"), port, 7, {1}));
+    feed(icmp_frame(v4("10.0.0.2", "198.51.100.7"), 8, 0, size_t{port} << 16, {}));
+  }
+  const SocketEvent connected{sockets.streams.front().id, SocketEvent::Kind::kConnected, {}};
+  nat->handle_sockets(now, {&connected, 1});
+  guest_asks_dns();
+  MemoryArchive saved;
+  nat->save(saved);
+  size_t refused = 0;
+  for (size_t i = 0; i < saved.bytes.size(); ++i) {
+    MemoryArchive bent;
+    bent.bytes = saved.bytes;
+    bent.bytes[i] ^= 1;
+    const auto restored = Nat::restore(bent, small, env());
+    refused += restored.ok() ? 0 : 1;
+    if (!restored.ok()) continue;
+    MemoryArchive again;
+    (*restored)->save(again);
+    BOOST_TEST(Nat::restore(again, small, env()).ok(), "byte " << i);
+    BOOST_TEST((*restored)->audit() == "", "byte " << i);
+  }
+  BOOST_TEST(refused > 50u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace dashi::test
