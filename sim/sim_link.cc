@@ -150,6 +150,7 @@ void SimLink::commit(std::span<const Filled> filled) {
       ++counts_.oversized;
     }
     record(DigestKind::kFrameSent, frame);
+    show(frame, nullptr);
     committed_.push_back(reserved_[i]);
   }
   reserved_.clear();
@@ -213,6 +214,7 @@ void SimLink::deliver(Direction& direction) {
 
 void SimLink::arrived(bool up, const Delivery& delivery) {
   const auto token = static_cast<uint32_t>(delivery.token);
+  if (up) show(frames_[token], &delivery);
   if (delivery.lost) {
     give_back(token);
     return;

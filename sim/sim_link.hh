@@ -65,6 +65,10 @@ class SimLink final : public GuestLink {
 
   // --- For worlds ---
   void set_digest(Digest* digest) { digest_ = digest; }
+  // Told of every frame of the guest's as it ends its way, as it was sent, and what became of it; and of
+  // every frame of the Nat's as it is sent, with null.
+  using Watcher = std::function<void(const GuestFrame&, const Delivery*)>;
+  void set_watcher(Watcher watcher) { watcher_ = std::move(watcher); }
   void set_specs(const LinkSpec& up, const LinkSpec& down);
   // Full: the Nat is given no room, until it is free again.
   void hold(bool full);
@@ -95,6 +99,9 @@ class SimLink final : public GuestLink {
   void deliver(Direction& direction);
   void arrived(bool up, const Delivery& delivery);
   void record(DigestKind kind, const Frame& frame);
+  void show(const Frame& frame, const Delivery* delivery) const {
+    if (watcher_) watcher_({Bytes(frame.buffer).first(frame.bytes), frame.offload}, delivery);
+  }
 
   EventQueue& queue_;
   GuestLinkSpec spec_;
@@ -118,6 +125,7 @@ class SimLink final : public GuestLink {
   std::function<void()> wake_;
   std::function<void(const GuestFrame&)> receiver_;
   Digest* digest_ = nullptr;
+  Watcher watcher_;
   GuestLinkCounts counts_;
 };
 

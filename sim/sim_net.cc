@@ -294,6 +294,7 @@ void SimNet::syn_arrives_there(ConnectionId id) {
   connection->end(Side::kThere).released = false;
   connection->end(Side::kThere).connected = true;
   queue_.schedule(back, [this, id] { established(id, Side::kHere); });
+  show(Side::kThere, {FarEndMove::Kind::kAccepts, id, 0});
   apps_->on_accepted(id, connection->host, remote);
 }
 
@@ -309,6 +310,7 @@ ConnectionId SimNet::connect_here(uint32_t from_host, const Endpoint& to, size_t
   connection.end(Side::kHere).address = to;
   const ConnectionId id{slot, connections_.generation(slot)};
   connection.connect_by = queue_.now() + spec_.connect_timeout;
+  show(Side::kThere, {FarEndMove::Kind::kCalls, id, 0});
   const Arrival syn = transit_in_order(connection, Side::kThere, kHeaderBytes);
   if (too_late(id, Side::kThere, syn)) {
     connection.end(Side::kHere).released = true;

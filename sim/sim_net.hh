@@ -9,6 +9,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 
 #include "core/base/slot_map.hh"
@@ -78,6 +79,14 @@ struct SimDatagram {
   std::vector<uint8_t> payload;
 };
 
+// What the far end of a connection does.
+struct FarEndMove {
+  enum class Kind : uint8_t { kCalls, kAccepts, kWrites, kReads, kFinishes, kLetsGo, kAborts };
+  Kind kind{};
+  ConnectionId id;
+  size_t bytes = 0;  // kWrites, kReads
+};
+
 class SimNet {
  public:
   SimNet(EventQueue& queue, const NetSpec& spec, uint64_t seed, FaultPlan* plan);
@@ -89,6 +98,9 @@ class SimNet {
   }
 
   EventQueue& queue() { return queue_; }
+  // Told of every move of a far end as it is made.
+  using Watcher = std::function<void(const FarEndMove&)>;
+  void set_watcher(Watcher watcher) { watcher_ = std::move(watcher); }
   const NetSpec& spec() const { return spec_; }
   static constexpr uint32_t kHereHost = 0;
   static constexpr uint32_t kNoHost = 0xffffffff;
@@ -141,6 +153,9 @@ class SimNet {
   };
 
   Path& path(uint32_t host) { return paths_[host]; }
+  void show(Side side, const FarEndMove& move) const {
+    if (watcher_ && side == Side::kThere) watcher_(move);
+  }
   uint32_t make_connection(uint32_t host, size_t here_receives, size_t there_receives);
   Instant transit(uint32_t host, Side from, size_t bytes, FrameFate& fate);
   Arrival transit_in_order(SimConnection& connection, Side from, size_t bytes);
@@ -180,6 +195,7 @@ class SimNet {
   SlotMap<SimDatagram> datagrams_;
   std::vector<std::vector<uint8_t>> spare_buffers_;
   uint16_t next_port_ = 32768;
+  Watcher watcher_;
 };
 
 }  // namespace dashi

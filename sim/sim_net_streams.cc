@@ -28,6 +28,7 @@ size_t SimNet::write(ConnectionId id, Side side, std::span<const Bytes> from) {
     }
   }
   if (fell_short) connection->end(side).wants_writable = true;
+  if (taken != 0) show(side, {FarEndMove::Kind::kWrites, id, taken});
   pump(id, side);
   return taken;
 }
@@ -103,6 +104,7 @@ void SimNet::consume(ConnectionId id, Side side, size_t n) {
   StreamPipe& pipe = connection->read_by(side);
   const bool blocked = pipe.blocked_by_reader();
   pipe.consume(n);
+  show(side, {FarEndMove::Kind::kReads, id, n});
   if (!blocked || pipe.blocked_by_reader()) return;
   const Side writer = other(side);
   queue_.schedule_after(path(connection->host).spec.delay,
@@ -114,6 +116,7 @@ void SimNet::consume(ConnectionId id, Side side, size_t n) {
 void SimNet::finish(ConnectionId id, Side side) {
   SimConnection* connection = find(id);
   if (connection == nullptr || connection->end(side).error.has_value()) return;
+  show(side, {FarEndMove::Kind::kFinishes, id, 0});
   connection->written_by(side).finish();
   pump(id, side);
 }
@@ -122,6 +125,7 @@ void SimNet::release(ConnectionId id, Side side) {
   SimConnection* connection = find(id);
   if (connection == nullptr) return;
   SimStreamEnd& end = connection->end(side);
+  show(side, {FarEndMove::Kind::kLetsGo, id, 0});
   end.released = true;
   if (!end.error.has_value() && !end.connected) {
     // Given up while connecting; the other end may believe otherwise.
@@ -141,6 +145,7 @@ void SimNet::release(ConnectionId id, Side side) {
 void SimNet::abort(ConnectionId id, Side side) {
   SimConnection* connection = find(id);
   if (connection == nullptr || connection->end(side).error.has_value()) return;
+  show(side, {FarEndMove::Kind::kAborts, id, 0});
   connection->end(side).error = SocketError::kReset;
   if (connection->end(side).connected || connection->end(other(side)).connected) {
     send_reset(id, side);

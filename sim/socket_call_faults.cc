@@ -76,6 +76,7 @@ CallFate SocketCallFaults::next(SocketCall call, size_t bytes) {
   if (plan_ != nullptr && plan_->replays()) {
     for (const FaultDecision& decision : plan_->given_for(kStream, ordinal_)) {
       apply(decision, fate_);
+      if (watcher_) watcher_(call, decision);
     }
   } else {
     draw(call, bytes);

@@ -2,6 +2,8 @@
 // taken from a list. The counterpart of FrameFaults for calls; sim_sockets carries it out.
 #pragma once
 
+#include <functional>
+
 #include "sim/net_spec.hh"
 
 namespace dashi {
@@ -45,6 +47,9 @@ class SocketCallFaults {
   // `bytes`: offered to a write.
   CallFate next(SocketCall call, size_t bytes);
   void set_spec(const SocketFaults& spec) { spec_ = spec; }
+  // Told of every given decision as its call is made.
+  using Watcher = std::function<void(SocketCall, const FaultDecision&)>;
+  void set_watcher(Watcher watcher) { watcher_ = std::move(watcher); }
   // Does this to the next call of the kind, beside what is drawn for it: for scripts.
   void force(SocketCall call, const FaultDecision& decision) {
     forced_.emplace_back(call, decision);
@@ -61,6 +66,7 @@ class SocketCallFaults {
   Prng prng_;
   FaultPlan* plan_;
   uint64_t ordinal_ = 0;
+  Watcher watcher_;
   CallFate fate_;                                             // of the call being drawn
   std::vector<std::pair<SocketCall, FaultDecision>> forced_;  // in the order of the calls
 };

@@ -5,11 +5,16 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <fstream>
+#include <sstream>
 #include <string_view>
 
 #include "pcap/capture_hooks.hh"
 #include "pcap/write/file_sink.hh"
 #include "sim/lab/trial.hh"
+#include "sim/script/parser.hh"
+#include "sim/script/retelling.hh"
+#include "sim/script/runner.hh"
 #include "sim/swarm/draw.hh"
 #include "sim/swarm/shrink.hh"
 
@@ -18,7 +23,8 @@ namespace dashi::lab {
 const char* const kShrinkUsage =
     "  shrink SEED [--tiny] [--out PREFIX]\n"
     "                    make the world of a seed that breaks a rule as small as it can be and\n"
-    "                    still break it, and write it as PREFIX.pcapng (shrunk-SEED.pcapng)\n";
+    "                    still break it, and write it as PREFIX.pkt and PREFIX.pcapng\n"
+    "                    (shrunk-SEED, without it)\n";
 
 namespace {
 
@@ -88,7 +94,25 @@ void show_progress(const Plan& plan, uint64_t runs) {
   }
 }
 
-// The run once more, with a capture of it.
+// Runs the script: how it does what the run did.
+std::string how_it_runs(const std::string& text, const std::string& rule) {
+  const auto script = script::parse(text);
+  if (!script.ok()) return "is no script: " + script.error().message;
+  const std::string reason = in_own_process([&] {
+    script::RunOptions options;
+    options.family = script::family_of(*script).value_or(Family::kIpv4);
+    const script::Outcome outcome = script::run(*script, options);
+    const bool as_written = outcome.kind == script::Outcome::Kind::kPass;
+    return as_written ? "" : std::to_string(outcome.where.line) + ": " + outcome.reason;
+  });
+  if (reason.empty()) return "runs as it is written";
+  const std::string what = reason.substr(std::min(reason.find(": ") + 2, reason.size()));
+  if (rule_of(what) == rule || rule_of(reason) == rule)
+    return "runs as it is written, and breaks the rule";
+  return "differs in line " + reason;
+}
+
+// The run once more, with a capture and a script of it.
 class LastRun {
  public:
   LastRun(const Asked& asked, const Plan& plan, const std::string& rule)
@@ -97,7 +121,7 @@ class LastRun {
   Trial run(Trials& trials) {
     return trials.run(
         plan_, [this](Performance& performance) { prepare(performance); },
-        [this](Performance&) { finish(); });
+        [this](Performance& performance) { finish(performance); });
   }
 
  private:
@@ -113,12 +137,25 @@ class LastRun {
           return capture_->env();
         },
         hooks_for(capture_));
+    retelling_.emplace(performance.world());
   }
-  void finish() {
+  void finish(Performance& performance) {
     if (!capture_) return;
+    for (const Errand& errand : plan_.errands) {
+      if (errand.kind != Errand::Kind::kRestore) continue;
+      retelling_->command(performance.began() + errand.after, "nat restore");
+    }
+    std::ofstream script(asked_.out + ".pkt");
+    script << retelling_->script(heading(), performance.over_at());
+    if (!script.flush()) fail(asked_.out + ".pkt cannot be written");
     capture_->flush();
     sink_->flush();
     if (!sink_->error().empty()) fail(sink_->error());
+  }
+  std::vector<std::string> heading() const {
+    return {rule_, "What dashi-lab shrink " + std::to_string(asked_.seed) +
+                       (asked_.size == SwarmSize::kTiny ? " --tiny" : "") +
+                       " left of its world. The NAT's lines are what it said, right or wrong."};
   }
   void fail(const std::string& error) {
     std::fprintf(stderr, "dashi-lab shrink: %s\n", error.c_str());
@@ -130,6 +167,7 @@ class LastRun {
   std::unique_ptr<FileSink> sink_;
   std::optional<PcapngWriter> writer_;
   std::optional<Capture> capture_;
+  std::optional<script::Retelling> retelling_;
 };
 
 }  // namespace
@@ -165,7 +203,10 @@ int run_shrink(int count, char** arguments) {
               static_cast<unsigned long long>(bytes_of(shrunk.plan)), decisions_of(shrunk.plan),
               static_cast<unsigned long long>(last.frames));
   for (const std::string& broken : last.broken) std::printf("    %s\n", broken.c_str());
-  std::printf("%s.pcapng\n", asked.out.c_str());
+  std::stringstream text;
+  text << std::ifstream(asked.out + ".pkt").rdbuf();
+  std::printf("%s.pcapng, and %s.pkt, which %s\n", asked.out.c_str(), asked.out.c_str(),
+              how_it_runs(text.str(), rule).c_str());
   return 1;
 }
 

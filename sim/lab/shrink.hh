@@ -1,5 +1,5 @@
 // The verb `shrink`: a seed of the swarm that breaks a rule, made as small as it can be and still break it,
-// as a capture.
+// as a capture and a script.
 #pragma once
 
 namespace dashi::lab {

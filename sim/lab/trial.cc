@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace dashi::lab {
@@ -21,6 +22,37 @@ void check_broke(const char* expression, const char* /*file*/, int /*line*/) {
 }
 
 }  // namespace
+
+std::string in_own_process(const std::function<std::string()>& work) {
+  int ends[2];
+  DASHI_CHECK(pipe(ends) == 0);
+  const pid_t child = fork();
+  DASHI_CHECK(child >= 0);
+  if (child == 0) {
+    alarm(kSecondsMost);
+    const auto tell = [&](const std::string& text) {
+      if (write(ends[1], text.data(), text.size()) < 0) _exit(1);
+    };
+    std::function<void(const char*)> on_check = [&](const char* expression) {
+      tell(std::string("a check failed: ") + expression);
+    };
+    at_failed_check = &on_check;
+    set_check_handler(check_broke);
+    tell(work());
+    _exit(0);
+  }
+  close(ends[1]);
+  std::string said;
+  std::array<char, 4096> some;
+  for (ssize_t n = 0; (n = read(ends[0], some.data(), some.size())) > 0;) {
+    said.append(some.data(), static_cast<size_t>(n));
+  }
+  close(ends[0]);
+  int status = 0;
+  DASHI_CHECK(waitpid(child, &status, 0) == child);
+  const bool died = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+  return died ? "it ended the program" : said;
+}
 
 struct Trials::Told {
   static constexpr size_t kTextBytes = size_t{64} << 10;

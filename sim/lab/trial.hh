@@ -12,6 +12,9 @@ struct Trial {
   uint64_t frames = 0;  // on the guest's link until all was over, or broke
 };
 
+// What `work` gives, made in a process of its own; or how that ended.
+std::string in_own_process(const std::function<std::string()>& work);
+
 // Carries out plans, one after the other.
 class Trials {
  public:

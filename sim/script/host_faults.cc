@@ -82,7 +82,46 @@ std::optional<FaultDecision> decision_of(SocketCall call, const std::vector<std:
   return decision;
 }
 
+std::string time_of(uint64_t nanoseconds) {
+  const uint64_t us = (nanoseconds + 999) / 1000;
+  return us % 1000 == 0 ? std::to_string(us / 1000) + "ms" : std::to_string(us) + "us";
+}
+
+std::string how(const FaultDecision& decision) {
+  switch (decision.kind) {
+    case Kind::kReset:
+      return "ECONNRESET";
+    case Kind::kTooManySockets:
+      return "EMFILE";
+    case Kind::kNoBuffers:
+      return "ENOBUFS";
+    case Kind::kWouldBlock:
+      return "EAGAIN " + time_of(decision.argument);
+    case Kind::kConnectLate:
+      return "late " + time_of(decision.argument);
+    case Kind::kShortWrite:
+      return "short " + std::to_string(decision.argument);
+    case Kind::kConnectFails:
+      for (const ErrorName& name : kConnectErrors) {
+        if (static_cast<SocketError>(decision.argument) == name.error) return name.name;
+      }
+      return "";
+    default:
+      return "";
+  }
+}
+
 }  // namespace
+
+std::string words_of(SocketCall call, const FaultDecision& decision) {
+  const bool may_be_short = call == SocketCall::kWrite;
+  if (decision.kind == Kind::kShortWrite && !may_be_short) return "";
+  const std::string words = how(decision);
+  for (const CallName& name : kCalls) {
+    if (call == name.call && !words.empty()) return std::string(name.name) + " " + words;
+  }
+  return "";
+}
 
 std::string force_fault(SocketCallFaults& faults, const std::vector<std::string>& words) {
   if (words.size() < 2) return "fail needs a call and how it fails";

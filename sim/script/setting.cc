@@ -73,6 +73,10 @@ std::optional<bool> apply(const OptionLine& option, Setting& setting, uint32_t& 
     mtu = static_cast<uint32_t>(value & UINT32_MAX);
     return value >= kMtuMin && value <= kMtuMax;
   }
+  if (option.name == "guest_port") {
+    setting.guest.port = Port{static_cast<uint16_t>(value & UINT16_MAX)};
+    return value <= UINT16_MAX;
+  }
   if (option.name == "bind_port" || option.name == "connect_port") {
     Endpoint& end = option.name == "bind_port" ? setting.server : setting.guest_service;
     end.port = Port{static_cast<uint16_t>(value & UINT16_MAX)};
@@ -205,6 +209,7 @@ Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& 
     setting.tolerance_per_mille = kPacketdrillPerMille;
     setting.compares_timestamps = false;
   }
+  setting.guest.port = Port{44444};
   setting.server.port = Port{8080};
   setting.guest_service.port = Port{8080};
   WorldConfig& world = setting.world;
@@ -242,7 +247,7 @@ Result<Setting, ScriptError> setting_of(const Script& script, const RunOptions& 
   Ipv6Address guest6 = world.nat.topology.prefix_v6.address;
   guest6.bytes[15] = 2;
   const IpAddress guest = v6 ? IpAddress(guest6) : IpAddress(world.nat.topology.guest_v4);
-  setting.guest = {guest, Port{44444}};
+  setting.guest.address = guest;
   setting.server.address = v6 ? IpAddress(kServer6) : IpAddress(kServer4);
   setting.guest_service.address = guest;
   if (calls(script, "connect") && !directs(script, "forward")) {

@@ -60,8 +60,28 @@ constexpr TimeName kTimes[] = {
     {"half_open", [](WorldConfig& world) -> Duration& { return world.nat.tcp.half_open; }},
     {"connect_timeout",
      [](WorldConfig& world) -> Duration& { return world.nat.tcp.connect_timeout; }},
+    {"delayed_ack", [](WorldConfig& world) -> Duration& { return world.nat.tcp.delayed_ack; }},
     {"keep_alive_idle",
      [](WorldConfig& world) -> Duration& { return world.nat.tcp.keep_alive_idle; }}};
+
+struct TcpNumber {
+  const char* name;
+  uint64_t most;
+  void (*set)(TcpConfig&, uint64_t);
+};
+constexpr TcpNumber kTcpNumbers[] = {
+    {"tcp_window", 1u << 30,
+     [](TcpConfig& tcp, uint64_t n) { tcp.window = static_cast<uint32_t>(n); }},
+    {"tcp_window_scale", kWindowScaleMax,
+     [](TcpConfig& tcp, uint64_t n) { tcp.window_scale = static_cast<uint8_t>(n); }},
+    {"tcp_mss", UINT16_MAX, [](TcpConfig& tcp, uint64_t n) { tcp.mss = static_cast<uint16_t>(n); }},
+    {"tcp_initial_window", 1000,
+     [](TcpConfig& tcp, uint64_t n) { tcp.initial_window_segments = static_cast<uint32_t>(n); }},
+    {"tcp_sack", 1, [](TcpConfig& tcp, uint64_t n) { tcp.sack = n != 0; }},
+    {"tcp_timestamps", 1, [](TcpConfig& tcp, uint64_t n) { tcp.timestamps = n != 0; }},
+    {"tcp_cubic", 1, [](TcpConfig& tcp, uint64_t n) {
+       tcp.congestion = n != 0 ? TcpConfig::Congestion::kCubic : TcpConfig::Congestion::kNewReno;
+     }}};
 
 struct SizeName {
   const char* name;
@@ -162,9 +182,14 @@ std::optional<bool> apply_named(const OptionLine& option, Setting& setting) {
     size.of(world) = value.value_or(0);
     return value.has_value() && *value <= size_t{64} << 20;
   }
-  if (option.name == "tcp_window") {
-    world.nat.tcp.window = static_cast<uint32_t>(value.value_or(0));
-    return value.has_value() && *value <= 1u << 30;
+  for (const TcpNumber& named : kTcpNumbers) {
+    if (option.name != named.name) continue;
+    if (!value.has_value() || *value > named.most) return false;
+    return named.set(world.nat.tcp, *value), true;
+  }
+  if (option.name == "seed") {
+    world.seed = value.value_or(0);
+    return value.has_value();
   }
   if (option.name == "link_gso") {
     world.link.limits.gso_bytes_max = static_cast<uint32_t>(value.value_or(0));

@@ -194,9 +194,11 @@ std::vector<std::string> Performance::run_noting_frames() {
 
 std::vector<std::string> Performance::run() {
   world_.configure(kConfiguring);
+  began_ = world_.now();
   schedule_all();
   world_.queue().schedule_after(plan_.faults_end, [this] { end_faults(); });
   const bool over = run_until_over(world_.now() + plan_.faults_end + plan_.bound);
+  over_at_ = world_.now();
   frames_until_over_ = world_.link().up().counts().offered + world_.link().down().counts().offered;
   if (!over) {
     report("not over in time:\n" + world_.nat().dump(world_.now()));

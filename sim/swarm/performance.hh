@@ -27,6 +27,10 @@ class Performance {
   // How many frames were on the guest's link until all was over, or broke.
   uint64_t frames_until_over() const { return frames_until_over_; }
   World& world() { return world_; }
+  // When the guest was configured and the plan's own times began.
+  Instant began() const { return began_; }
+  // When all was over, or broke.
+  Instant over_at() const { return over_at_ == kNever ? world_.now() : over_at_; }
 
  private:
   // What connection `index` came to.
@@ -59,6 +63,8 @@ class Performance {
   bool notes_frames_ = false;
   std::vector<FrameName> frames_;
   uint64_t frames_until_over_ = 0;
+  Instant began_ = kNever;
+  Instant over_at_ = kNever;
   std::vector<std::string> broken_;
 };
 

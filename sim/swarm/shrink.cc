@@ -282,7 +282,7 @@ bool Shrinker::rounder_times() {
 
 // A guest that is not answered gives up after more tries than faults are left that could be to blame.
 bool Shrinker::give_up_sooner() {
-  constexpr size_t kTriesMore = 2;
+  constexpr size_t kTriesMore = 1;
   if (!best_.config.given_faults) return false;
   const size_t tries = best_.config.given_faults->size() + kTriesMore;
   if (tries >= best_.config.guest.tcp.data_retries) return false;

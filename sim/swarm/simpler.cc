@@ -267,6 +267,7 @@ constexpr SimplerStep kSteps[] = {
     [](Plan& p) { return set(p.config.nat.tcp.window, TcpConfig{}.window); },
     [](Plan& p) { return set(p.config.nat.tcp.delayed_ack, TcpConfig{}.delayed_ack); },
     [](Plan& p) { return set(p.config.nat.tcp.time_wait, TcpConfig{}.time_wait); },
+    [](Plan& p) { return set(p.config.nat.tcp.keep_alive_idle, Duration(5min)); },
     [](Plan& p) { return set(p.config.nat.udp.filter, UdpConfig{}.filter); },
     [](Plan& p) { return set(p.config.net.send_buffer, NetSpec{}.send_buffer); },
     [](Plan& p) { return set(p.config.net.receive_buffer, NetSpec{}.receive_buffer); },
