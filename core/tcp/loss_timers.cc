@@ -60,7 +60,8 @@ Fate retransmission_timeout(TcpRoom& room, Instant now, Connection& c) {
     // Once for a window of data (RFC 5681 4.3); and only then it can be told whether it was too early.
     const bool first = d.phase == LossPhase::kOpen || d.una.at_or_after(d.recover);
     if (first) d.congestion.lose(room.config, d.mss, c.outstanding());
-    d.frto = first && !d.tail_probe_out;
+    // Without SACK the answer to a tail probe would pass for that to what the timeout sends.
+    d.frto = first && (c.sack || !d.tail_probe_out);
     if (first) {
       d.can_undo = true;
       d.undo_bytes = 0;

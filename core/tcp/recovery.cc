@@ -68,7 +68,7 @@ void sample_rtt(TcpRoom& room, Instant now, Connection& c, const Heard& heard) {
     rtt = std::max<Duration>(rtt, 1ms);                          // the clock's tick
   }
   c.rtt.sample(room.config, now, rtt);
-  d.sampled_to = d.nxt - 1;
+  d.sampled_to = d.nxt;
 }
 
 void advance(TcpRoom& room, Instant now, Connection& c, SeqNum ack, Heard& heard) {

@@ -138,6 +138,108 @@ TCP_CASE(halves_nothing_when_the_probe_alone_was_needless) {  // RFC 8985 7.4.2
   BOOST_TEST(bench.segments().size() >= 10u);
 }
 
+TCP_CASE(takes_a_probe_that_repaired_a_loss_for_one) {  // RFC 8985 7.4.2
+  SackBench bench(quiet_config());
+  StreamState& host = bench.flight();
+  bench.advance(100ms);
+  BOOST_TEST((bench.segments() == Segments{9}));
+  bench.now += 50ms;
+  bench.ack(0, 10 * kMss, 501);  // and no D-SACK: the last segment had been lost
+  bench.host_writes(host, pattern(kMss));
+  BOOST_TEST((bench.segments() == Segments{10}));
+  bench.now += 50ms;
+  bench.ack(0, 11 * kMss, 501);
+  bench.host_writes(host, pattern(40 * kMss));
+  BOOST_TEST(bench.segments().size() ==
+             2u);  // two segments: seven tenths of the one in flight, at least
+}
+
+TCP_CASE(has_one_of_three_timers_at_a_time) {  // RFC 8985 8
+  SackBench bench(quiet_config());
+  bench.flight();
+  const Instant sent = bench.now;
+  BOOST_TEST((bench.nat().next_deadline() == sent + 100ms));  // the probe
+  bench.now += 50ms;
+  bench.sack(0, {{1, 2}});
+  BOOST_TEST((bench.nat().next_deadline() == sent + 62500us));  // reordering
+  bench.advance(13ms);
+  BOOST_TEST((bench.segments() == Segments{0}));
+  BOOST_TEST((bench.nat().next_deadline() == sent + 250ms));  // the timeout, which a SACK puts off
+  bench.advance(200ms);
+  BOOST_TEST(!bench.segments().empty());
+  BOOST_TEST(bench.count(Counter::kTcpTailProbes) == 0u);
+  BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 1u);
+}
+
+TCP_CASE(sends_nothing_more_for_an_ack_that_repeats_itself_without_news) {  // RFC 3042 2
+  SackBench bench(quiet_config());
+  StreamState& host = bench.flight();
+  bench.host_writes(host, pattern(10 * kMss));
+  bench.ack(0, 0, 501);
+  bench.ack(0, 0, 501);
+  bench.ack(0, 0, 501);
+  BOOST_TEST((bench.segments() == Segments{}));
+  bench.sack(0, {{1, 2}});
+  BOOST_TEST((bench.segments() == Segments{10}));
+}
+
+TCP_CASE(believes_at_a_timeout_in_what_left_just_now) {  // RFC 8985 6.3
+  SackBench bench(quiet_config());
+  StreamState& host = bench.flight();
+  bench.now += 50ms;
+  bench.ack(0, 10 * kMss, 501);
+  bench.host_writes(host, pattern(4 * kMss));
+  BOOST_TEST((bench.segments() == Segments{10, 11, 12, 13}));
+  bench.advance(100ms);
+  BOOST_TEST((bench.segments() == Segments{13}));  // a probe, lost as well
+  bench.advance(190ms);
+  bench.host_writes(host, pattern(kMss));
+  BOOST_TEST((bench.segments() == Segments{14}));
+  bench.advance(10ms);
+  BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 1u);
+  BOOST_TEST((bench.segments() == Segments{10}));
+  // It counts as in flight, beside the one segment of a timeout.
+  BOOST_TEST(bench.nat().dump(bench.now).find(" cwnd=2920") != std::string::npos);
+}
+
+TCP_CASE(begins_no_recovery_within_that_from_a_timeout) {  // RFC 6675 5.1
+  SackBench bench(quiet_config());
+  bench.flight();
+  bench.advance(300ms);
+  BOOST_TEST((bench.segments() == Segments{9, 0}));  // a probe, and the timeout
+  bench.now += 50ms;
+  bench.ack(0, kMss, 501);
+  BOOST_TEST((bench.segments() == Segments{1, 2}));
+  bench.now += 50ms;
+  bench.sack(1, {{2, 3}});
+  BOOST_TEST(
+      (bench.segments() == Segments{1, 3, 4}));  // what was sent behind 1 arrived: it is lost again
+  BOOST_TEST(bench.count(Counter::kTcpFastRetransmits) == 0u);
+  BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 1u);
+}
+
+TCP_CASE(takes_a_timeout_back_for_what_it_did_not_send_again) {  // RFC 5682 3.1
+  for (const bool early : {true, false}) {
+    SackBench bench(quiet_config());
+    StreamState& host = bench.flight();
+    bench.host_writes(host, pattern(10 * kMss));
+    bench.advance(300ms);
+    BOOST_TEST((bench.segments() == Segments{10, 0}));  // a probe, and the timeout
+    bench.now += early ? 10ms : 50ms;
+    bench.ack(0, kMss, 501);
+    BOOST_TEST((bench.segments() == Segments{11, 12}));  // new data, to find out
+    if (early) {
+      bench.ack(0, 2 * kMss, 501);  // of the second segment, which was sent once
+      BOOST_TEST(bench.count(Counter::kTcpSpuriousRecoveries) == 1u);
+      for (const uint32_t next : bench.segments()) BOOST_TEST(next > 12u);
+    } else {
+      bench.sack(1, {{11, 12}});
+      BOOST_TEST(bench.count(Counter::kTcpSpuriousRecoveries) == 0u);
+      BOOST_TEST(bench.segments().front() == 1u);
+    }
+  }
+}
+
 TCP_CASE(takes_a_recovery_back_when_every_copy_came_twice) {  // RFC 2883, RFC 3708
   SackBench bench(quiet_config());
   StreamState& host = bench.flight();
