@@ -246,6 +246,24 @@ BOOST_AUTO_TEST_CASE(refuses_an_ack_of_the_wrong_syn_ack_with_a_reset) {
   BOOST_TEST(bench.nat().flow_counts().tcp == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(numbers_connections_by_a_secret_that_nothing_tells) {  // RFC 9293 3.4.1
+  const auto numbers = [](uint64_t seed) {
+    TcpBench bench(quiet_config(), seed);
+    std::array<uint32_t, 2> out{};
+    for (uint32_t& isn : out) {
+      bench.connect();
+      isn = bench.isn;
+      ++bench.guest_port;
+    }
+    return out;
+  };
+  const auto one = numbers(1);
+  const auto other = numbers(2);
+  BOOST_TEST(one[0] != other[0]);
+  BOOST_TEST(one[1] - one[0] != other[1] - other[0]);  // nor does one connection tell of another
+  BOOST_TEST(one[0] == numbers(1)[0]);
+}
+
 BOOST_AUTO_TEST_CASE(numbers_connections_by_time_and_secret) {  // RFC 9293 3.4.1
   TcpBench bench(quiet_config());
   bench.connect();

@@ -62,6 +62,27 @@ BOOST_AUTO_TEST_CASE(keeps_an_idle_guest_that_answers) {
   BOOST_TEST(!host.aborted);
 }
 
+BOOST_AUTO_TEST_CASE(probes_only_when_nothing_is_outstanding_and_nothing_was_heard) {
+  Config config = quiet_config();
+  config.tcp.keep_alive_idle = 5s;
+  TcpBench bench(config);
+  StreamState& host = bench.establish();
+  for (int i = 0; i < 5; ++i) {
+    bench.advance(4s);
+    bench.ack(0, 0, 501);
+  }
+  bench.expect_nothing();
+  bench.host_writes(host, text("hello"));
+  bench.advance(1min);
+  BOOST_TEST(bench.link.frames.size() > 5u);
+  while (!bench.link.frames.empty()) bench.expect_data(0, 5, kTcpPsh);  // its own timer asks
+  bench.ack(0, 5, 501);
+  bench.advance(5s - 1ms);
+  bench.expect_nothing();
+  bench.advance(1ms);
+  BOOST_TEST(bench.expect(kTcpAck).packet.payload.empty());
+}
+
 BOOST_AUTO_TEST_CASE(answers_the_guests_keep_alive) {
   TcpBench bench(quiet_config());
   bench.establish();

@@ -136,6 +136,32 @@ TCP_CASE(sends_new_data_to_find_out_whether_a_timeout_was_spurious) {  // RFC 56
   }
 }
 
+TCP_CASE(does_not_ask_again_within_the_recovery_from_a_timeout) {  // RFC 5682 2.1 step 1
+  RenoBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, pattern(20 * 1460));
+  BOOST_TEST(bench.swallow(0) == 14600u);
+  bench.advance(200ms);
+  bench.expect_data(0, 1460, kTcpPsh);
+  bench.ack(0, 1460, 501);
+  BOOST_TEST(bench.swallow(14600) == 2920u);
+  bench.ack(0, 1460, 501);  // it was no spurious one
+  BOOST_TEST(bench.swallow(1460) != 0u);
+  bench.advance(400ms);
+  bench.expect_data(1460, 1460, kTcpPsh);  // what was sent again was lost as well
+  bench.ack(0, 2 * 1460, 501);
+  BOOST_TEST(bench.swallow(2 * 1460) == 2920u);  // and what follows it goes again, not new data
+}
+
+BOOST_AUTO_TEST_CASE(allows_for_a_tick_of_the_clock) {  // RFC 6298 4
+  TcpConfig config;
+  config.rto_min = 1ms;
+  RttEstimator rtt(config);
+  for (int i = 0; i < 200; ++i) rtt.sample(config, Instant(), 100ms);
+  BOOST_TEST((rtt.variation() < 1us));
+  BOOST_TEST((rtt.rto() == 101ms));
+}
+
 TCP_CASE(does_not_take_a_timeout_back_for_an_ack_of_what_was_held) {  // RFC 5682 2.1
   RenoBench bench(quiet_config());
   StreamState& host = bench.establish();

@@ -30,7 +30,9 @@ inline constexpr uint32_t kGuestIsn = 1000;  // the guest's first data byte is 1
 
 class TcpBench {
  public:
-  explicit TcpBench(const Config& config) : config_(config) {
+  explicit TcpBench(const Config& config) : TcpBench(config, 1) {}
+  TcpBench(const Config& config, uint64_t secret) : config_(config) {
+    entropy.state = secret;
     if (family_under_test == Family::kIpv6) {
       guest_address = parse_ip("fd00:da51::2").value();
       remote_address = parse_ip("2001:db8::7").value();

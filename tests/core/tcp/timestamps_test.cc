@@ -160,6 +160,27 @@ TCP_CASE(drop_a_segment_without_one_in_silence) {  // RFC 7323 3.2
   bench.expect_nothing();
   BOOST_TEST(TcpBench::written(host) == "");
   BOOST_TEST(bench.count(DropReason::kTcpTimestamp) == 1u);
+  bench.stamped(kTcpAck, 0, 0, 5002, "dressed");  // and aborts nothing
+  BOOST_TEST(TcpBench::written(host) == "dressed");
+}
+
+TCP_CASE(tell_no_round_trip_with_an_ack_that_does_not_advance) {  // RFC 7323 4.1
+  StampedBench bench(quiet_config());
+  StreamState& host = bench.open();
+  const auto says = [&](std::string_view what) {
+    return bench.nat().dump(bench.now).find(what) != std::string::npos;
+  };
+  bench.now += 40ms;
+  bench.host_writes(host, pattern(3 * 1448));
+  bench.expect(kTcpAck);
+  bench.now += 40ms;
+  bench.stamped(kTcpAck, 0, 1448, 5080, "");
+  const std::string before = bench.nat().dump(bench.now);
+  const std::string srtt = before.substr(before.find(" srtt="), 10);
+  bench.now += 80ms;
+  bench.stamped(kTcpAck, 0, 1448, 5160, "");   // a duplicate
+  bench.stamped(kTcpAck, 0, 1448, 5160, "x");  // data of the guest's own
+  BOOST_TEST(says(srtt));
 }
 
 TCP_CASE(do_not_stand_in_the_way_of_a_reset) {  // RFC 7323 5.2
