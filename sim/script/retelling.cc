@@ -39,6 +39,16 @@ std::string quoted(Bytes bytes) {
   return text + "\"";
 }
 
+// A server at this port, or at the script's own.
+std::string server_calls(uint32_t descriptor, const Port* port) {
+  const std::string fd = std::to_string(descriptor);
+  const std::string at =
+      port == nullptr ? "..."
+                      : "{sa_family=AF_INET, sin_port=htons(" + std::to_string(port->number) + ")}";
+  return "+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = " + fd + "\n+0 bind(" + fd + ", " + at +
+         ", ...) = 0\n+0 listen(" + fd + ", 100) = 0\n";
+}
+
 // What damage a script's `corrupt` and `cut` can do.
 std::string damage_of(const FrameFate& fate) {
   if (fate.truncate_to.has_value()) return " cut " + std::to_string(*fate.truncate_to);
@@ -280,17 +290,7 @@ bool Retelling::several() const { return flows_.size() != 1; }
 std::string Retelling::opening() const {
   std::string text;
   uint32_t number = 3;
-  for (const Port port : listeners_) {
-    const std::string fd = std::to_string(number++);
-    std::string at = "...";
-    if (several()) {
-      at = "{sa_family=AF_INET, sin_port=htons(";
-      at.append(std::to_string(port.number)).append(")}");
-    }
-    text += "+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = " + fd + "\n";
-    text += "+0 bind(" + fd + ", " + at + ", ...) = 0\n";
-    text += "+0 listen(" + fd + ", 100) = 0\n";
-  }
+  for (const Port port : listeners_) text += server_calls(number++, several() ? &port : nullptr);
   const std::vector<Forward>& forwards = world_.config().forwards;
   for (const Forward& forward : forwards) {
     if (forward.protocol != ForwardProtocol::kTcp) continue;
