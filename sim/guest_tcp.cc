@@ -61,7 +61,7 @@ uint32_t GuestTcp::add(const Endpoint& local, const Endpoint& remote, const AppS
   flow.record.remote = remote;
   flow.record.active = active;
   flow.record.opened = queue_.now();
-  flow.iss = static_cast<uint32_t>(prng_.next_u64());
+  flow.iss = static_cast<uint32_t>(prng_.next_u64()) | spec_.initial_sequence_bits;
   flow.rto = spec_.rto_initial;
   if (app.kind == AppKind::kBanner) {
     flow.literal.assign(app.text.begin(), app.text.end());

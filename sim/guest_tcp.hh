@@ -23,6 +23,7 @@ struct GuestTcpSpec {
   std::optional<uint8_t> window_scale = 7;  // absent: not offered
   bool sack = false;                        // offered, and reported (RFC 2018)
   bool timestamps = false;                  // offered (RFC 7323)
+  uint32_t initial_sequence_bits = 0;       // always set in initial sequence numbers
   uint32_t receive_buffer = 1u << 18;
   bool delayed_ack = true;
   Duration rto_initial = 1s;

@@ -35,7 +35,7 @@ void NatDriver::drive(Nat* nat) {
   if (link_.frames_waiting() != 0 || link_.writable_waiting() || events_.any()) wake();
 }
 
-void NatDriver::wake() { arm(queue_.now()); }
+void NatDriver::wake() { arm(queue_.now() + late_); }
 
 void NatDriver::arm(Instant at) {
   if (at >= armed_for_) return;
@@ -72,6 +72,7 @@ void NatDriver::take_events(size_t most) {
     for (const SocketEvent& event : event_batch_) record_event(*digest_, queue_.now(), event);
   }
   if (hooks_.on_events) hooks_.on_events(event_batch_);
+  if (before_events_) before_events_(*nat_, event_batch_);
   nat_->handle_sockets(queue_.now(), event_batch_);
 }
 
@@ -90,6 +91,7 @@ void NatDriver::turn() {
   ++turns_;
   if (now != last_turn_) idle_turns_ = 0;
   last_turn_ = now;
+  if (lateness_.has_value()) late_ = lateness_->duration({Duration{}, late_most_});
   if (++idle_turns_ > kIdleTurnsMax) livelocked_ = true;
   if (hooks_.on_turn) hooks_.on_turn(now);
   if (batches_.has_value()) {

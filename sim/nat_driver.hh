@@ -40,9 +40,19 @@ class NatDriver {
   void set_hooks(DriverHooks hooks) { hooks_ = std::move(hooks); }
   // Called after every turn.
   void set_after_turn(std::function<void(const Nat&)> look) { after_turn_ = std::move(look); }
+  // Called before the Nat is told of socket events.
+  void set_before_events(std::function<void(const Nat&, std::span<const SocketEvent>)> look) {
+    before_events_ = std::move(look);
+  }
   void draw_batches(uint64_t seed) { batches_.emplace(seed, "batches", uint64_t{0}); }
 
-  // Something came in, or a command was given: a turn follows in this instant.
+  // As if the process had other things to do as well: input waits for up to `most` before a turn takes it.
+  void draw_lateness(uint64_t seed, Duration most) {
+    lateness_.emplace(seed, "lateness", uint64_t{0});
+    late_most_ = most;
+  }
+
+  // Something came in, or a command was given: a turn follows, in this instant unless turns are late.
   void wake();
 
   uint64_t turns() const { return turns_; }
@@ -65,7 +75,11 @@ class NatDriver {
   Nat* nat_ = nullptr;
   DriverHooks hooks_;
   std::function<void(const Nat&)> after_turn_;
+  std::function<void(const Nat&, std::span<const SocketEvent>)> before_events_;
   std::optional<Prng> batches_;
+  std::optional<Prng> lateness_;
+  Duration late_most_{};
+  Duration late_{};  // how late the next turn is
   EventId armed_;
   Instant armed_for_ = kNever;
   uint64_t turns_ = 0;

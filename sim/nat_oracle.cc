@@ -119,7 +119,19 @@ void NatOracle::expect_within_limits(const FlowCounts& counts) {
   expect("DNS queries", counts.dns, limits_.dns_queries);
 }
 
+void NatOracle::before_events(const Nat& nat, std::span<const SocketEvent> events) {
+  stale_due_ = nat.counters()[Counter::kSocketEventsStale];
+  for (const SocketEvent& event : events) {
+    const bool over = event.id.kind == FlowKind::kTcp && !states_.contains(event.id);
+    stale_due_ += over ? 1 : 0;
+  }
+}
+
 void NatOracle::after_turn(const Nat& nat) {
+  if (nat.counters()[Counter::kSocketEventsStale] < stale_due_) {
+    report("an event of a flow that is over was taken for another's");
+  }
+  stale_due_ = 0;
   const FlowCounts counts = nat.flow_counts();
   expect_within_limits(counts);
   if (counts.tcp != states_.size()) {

@@ -32,6 +32,8 @@ class NatOracle {
 
   // Everything the Nat traces.
   void observe(const TraceEvent& event);
+  // What the sockets say is about to be told to the Nat: what is for flows that are over must come to nothing.
+  void before_events(const Nat& nat, std::span<const SocketEvent> events);
   // After every turn of the driver's.
   void after_turn(const Nat& nat);
   void expect_within_limits(const FlowCounts& counts);
@@ -59,6 +61,7 @@ class NatOracle {
   void observe_state(const FlowId& flow, TcpState state);
 
   Limits limits_;
+  uint64_t stale_due_ = 0;         // Counter::kSocketEventsStale after this turn, at least
   std::map<FlowId, Seen> states_;  // of open TCP connections
   std::set<FlowId> waiting_;       // records in TIME-WAIT
   Transitions transitions_{};

@@ -90,6 +90,10 @@ World::World(const WorldConfig& config)
   net_.attach(sockets_, apps_);
   sockets_.set_wake([this] { driver_.wake(); });
   if (config.draw_batches) driver_.draw_batches(config.seed);
+  if (config.turns_late != Duration{}) driver_.draw_lateness(config.seed, config.turns_late);
+  driver_.set_before_events([this](const Nat& nat, std::span<const SocketEvent> events) {
+    oracle_.before_events(nat, events);
+  });
   driver_.set_after_turn([this](const Nat& nat) { oracle_.after_turn(nat); });
   const auto transmit = [this](const GuestFrame& frame) { link_.send(frame); };
   if (config.scripted) {

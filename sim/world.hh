@@ -28,6 +28,7 @@ struct WorldConfig {
   bool scripted = false;         // a ScriptedGuest in place of the TcpGuest
   bool static_addresses = true;  // the guest's IPv4 from nat.topology; else by DHCP
   bool draw_batches = false;
+  Duration turns_late{};  // at most: how long input waits for the Nat's turn
   std::vector<Forward> forwards;
   bool record_faults = false;                              // keep the decisions: World::faults()
   std::optional<std::vector<FaultDecision>> given_faults;  // do exactly these

@@ -1,5 +1,6 @@
 #include "core/tcp/audit.hh"
 
+#include "core/tcp/segment_writer.hh"
 #include "core/tcp/tcp_proxy.hh"
 
 namespace dashi {
@@ -51,6 +52,31 @@ void audit_timers(const Connection& c, const TcpConfig& config, const Awaited& a
   audit.expect(awaited.comes_up <= deadline_of(c, config), "every deadline comes up in time");
 }
 
+// Entries under its slot are its own, and none is left of who had the slot before.
+void audit_entries(const Connection& c, const Awaited& awaited, Audit& audit) {
+  audit.expect(awaited.comes_up == c.comes_up, "its entry among the timers is its own");
+  audit.expect(awaited.ack_delayed == armed(c.up.ack_deadline),
+               "it waits among the delayed ACKs iff it owes one");
+}
+
+// Nobody waits for the guest to ask: an ACK that is due leaves with the next flush, and a window that the
+// guest believes closed (by less than a segment: RFC 9293 3.8.6.2) is told of once half of the most is free.
+void audit_acks(const Connection& c, const TcpConfig& config, const Limits& limits,
+                const Awaited& awaited, Audit& audit) {
+  if (c.opening != Opening::kDone || c.detached) return;
+  audit.expect(!c.up.ack_now || awaited.ready, "an ACK that is due is about to leave");
+  if (c.up.state != UplinkState::kOpen || !c.held.empty()) return;
+  const auto most =
+      static_cast<uint32_t>(std::min<size_t>(c.up.window, limits.tcp_uplink_bytes_each));
+  const SeqNum next = c.receive_next();
+  const uint32_t told = c.up.offered.after(next) ? bytes_between(next, c.up.offered) : 0;
+  const uint32_t segment = config.mss == 0 ? c.down.mss : std::min(c.down.mss, config.mss);
+  const bool closed = told < std::min(segment, most / 2);
+  const bool news = closed && awaited.window_gain >= most / 2;
+  audit.expect(!news || c.up.ack_now || armed(c.up.ack_deadline),
+               "a closed window that can open is told of");
+}
+
 // The scoreboard covers what is unacknowledged once the connection is open, without a hole.
 void audit_board(const Connection& c, Audit& audit) {
   const Downlink& d = c.down;
@@ -92,7 +118,10 @@ void audit(const Connection& c, const TcpConfig& config, const Limits& limits,
            const Awaited& awaited, std::string& out) {
   Audit audit(c, out);
   audit_timers(c, config, awaited, audit);
-  if (!c.reset_owed) audit_numbers(c, limits, audit);
+  audit_entries(c, awaited, audit);
+  if (c.reset_owed) return;
+  audit_numbers(c, limits, audit);
+  audit_acks(c, config, limits, awaited, audit);
 }
 
 void TcpProxy::audit(std::string& out) const {
@@ -104,7 +133,9 @@ void TcpProxy::audit(std::string& out) const {
     connecting += c.opening == Opening::kConnecting ? 1 : 0;
     accepting += c.opening == Opening::kSynSent ? 1 : 0;
     dashi::audit(c, room_.config, room_.context.limits,
-                 {room_.ready.test(slot), room_.timers.of(slot)}, out);
+                 {room_.ready.test(slot), room_.timers.of(slot), room_.delayed_acks.contains(slot),
+                  window_gain(room_, c)},
+                 out);
   }
   if (connecting != connects_pending_) out += "tcp: connects pending are miscounted\n";
   if (accepting != accepts_pending_) out += "tcp: accepts pending are miscounted\n";

@@ -13,6 +13,8 @@ namespace dashi {
 struct Awaited {
   bool ready = false;         // the next flush visits it
   Instant comes_up = kNever;  // its entry among the timers
+  bool ack_delayed = false;   // it is in the queue of delayed ACKs
+  uint32_t window_gain = 0;   // how far the edge of its window could be moved now
 };
 
 // Appends a line to `out` for each rule that `c` breaks.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/tcp/loss_timers.hh"
+#include "core/tcp/planted.hh"
 #include "core/tcp/segment_writer.hh"
 
 namespace dashi {
@@ -325,6 +326,7 @@ Fate pump(TcpRoom& room, Instant now, Connection& c) {
     if (!none) break;
     d.new_data_first = d.frto = false;
   }
+  if constexpr (kPlanted == Plant::kRtoNotRearmed) return turn.fate;  // all that left started it
   const bool unwatched = d.loss_deadline == kNever && d.persist_deadline == kNever;
   if (turn.fate == Fate::kLives && unwatched && c.outstanding() != 0) restart_loss_timer(now, c);
   return turn.fate;

@@ -35,11 +35,12 @@ void transmit_syn(TcpRoom& room, Instant now, Connection& c) {
   room.mark_ready(c);
 }
 
-void choose_numbers(const SipKey& secret, Instant now, Connection& c) {
+void choose_numbers(const SipKey& secret, uint32_t bits, Instant now, Connection& c) {
   const FlowKey key = c.key();
   const auto* raw = reinterpret_cast<const uint8_t*>(&key);
   const uint64_t hash = siphash(secret, Bytes(raw, sizeof(key)));
-  c.down.iss = SeqNum(static_cast<uint32_t>(hash) + static_cast<uint32_t>(nanoseconds(now) / 4000));
+  const auto clock = static_cast<uint32_t>(nanoseconds(now) / 4000);
+  c.down.iss = SeqNum((static_cast<uint32_t>(hash) + clock) | bits);
   c.stamps.offset = static_cast<uint32_t>(hash >> 32);
 }
 

@@ -10,7 +10,7 @@ namespace dashi {
 
 // Chooses our initial sequence number, a 4 us clock plus a keyed hash of the tuple (RFC 9293 3.4.1), and
 // where our timestamps begin, by the same hash (RFC 7323 5.4).
-void choose_numbers(const SipKey& secret, Instant now, Connection& c);
+void choose_numbers(const SipKey& secret, uint32_t bits, Instant now, Connection& c);
 
 // Notes what a guest's SYN says: numbers, window, options.
 void take_guest_syn(TcpRoom& room, Instant now, Connection& c, const TcpSegment& segment);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/tcp/downlink.hh"
+#include "core/tcp/planted.hh"
 #include "core/tcp/recovery.hh"
 #include "core/tcp/segment_writer.hh"
 
@@ -118,6 +119,12 @@ void restart_loss_timer(Instant now, Connection& c) {
   if (c.outstanding() == 0) {
     d.loss_deadline = d.retransmit_at = kNever;
     return;
+  }
+  if constexpr (kPlanted == Plant::kRtoNotRearmed) {
+    if (d.phase == LossPhase::kRecovery && d.retransmit_at != kNever) {
+      d.loss_deadline = d.retransmit_at = kNever;  // what the ACK lets leave starts it
+      return;
+    }
   }
   d.retransmit_at = now + c.rtt.rto();
   schedule(now, c);

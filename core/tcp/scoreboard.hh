@@ -11,6 +11,7 @@
 
 #include "core/base/archive.hh"
 #include "core/base/time.hh"
+#include "core/tcp/planted.hh"
 #include "core/tcp/seq.hh"
 
 namespace dashi {
@@ -51,7 +52,7 @@ class Scoreboard {
   // part of a run, in order.
   template <typename F>
   void acknowledge(SeqNum una, F delivered) {
-    while (count_ != 0 && at(0).first.before(una)) {
+    while (count_ != 0 && lies_before(at(0).first, una)) {
       const Run whole = at(0);
       const SeqNum end = whole.last.after(una) ? una : whole.last;
       Run part = whole;
@@ -86,6 +87,10 @@ class Scoreboard {
   bool restore(ArchiveReader& ar);
 
  private:
+  static bool lies_before(SeqNum number, SeqNum una) {
+    if constexpr (kPlanted == Plant::kSackKeptAcrossWrap) return number.raw() < una.raw();
+    return number.before(una);
+  }
   Run& at(size_t i) { return runs_[(head_ + i) & (runs_.size() - 1)]; }
   bool grow();
   void insert(size_t i, const Run& run);

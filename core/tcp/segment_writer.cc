@@ -85,7 +85,8 @@ uint32_t window_gain(const TcpRoom& room, const Connection& c) {
 
 uint16_t announce_window(TcpRoom& room, Connection& c, bool scaled) {
   const uint32_t gain = window_gain(room, c);
-  const uint32_t step = std::min<uint32_t>(window_max(room, c) / 2, c.down.mss);
+  const uint16_t announced = announced_mss(room, c.guest.address.family());
+  const uint32_t step = std::min<uint32_t>({window_max(room, c) / 2, c.down.mss, announced});
   if (gain >= step) c.up.edge += gain;
   const SeqNum next = c.secured();
   const uint32_t open = c.up.offered.after(next) ? bytes_between(next, c.up.offered) : 0;

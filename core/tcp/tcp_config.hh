@@ -14,13 +14,16 @@ inline constexpr uint16_t kMssFloor = 48;
 struct TcpConfig {
   enum class Congestion : uint8_t { kCubic, kNewReno };
 
-  uint16_t mss = 0;                            // announced to the guest; 0 = MTU - headers
-  uint8_t window_scale = 7;                    // our receive shift, 0..14 (RFC 7323 2.2)
-  uint32_t window_initial = 1u << 16;          // what the guest may have in flight at first
-  uint32_t window = 1u << 20;                  // and at most; <= limits' each
-  bool sack = true;                            // RFC 2018
-  bool timestamps = true;                      // RFC 7323 3
-  uint32_t initial_window_segments = 10;       // RFC 6928
+  uint16_t mss = 0;                       // announced to the guest; 0 = MTU - headers
+  uint8_t window_scale = 7;               // our receive shift, 0..14 (RFC 7323 2.2)
+  uint32_t window_initial = 1u << 16;     // what the guest may have in flight at first
+  uint32_t window = 1u << 20;             // and at most; <= limits' each
+  bool sack = true;                       // RFC 2018
+  bool timestamps = true;                 // RFC 7323 3
+  uint32_t initial_window_segments = 10;  // RFC 6928
+  // Always set in the initial sequence numbers we choose. Not for production: a simulated world sets high
+  // ones, so that numbers wrap soon.
+  uint32_t initial_sequence_bits = 0;
   Congestion congestion = Congestion::kCubic;  // RFC 9438, RFC 5681
   Duration rto_initial = 1s;                   // RFC 6298 2.1
   Duration rto_min = 200ms;                    // RFC 6298 2.4 says 1 s; Linux and we say 200 ms

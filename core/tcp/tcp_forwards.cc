@@ -117,7 +117,7 @@ void TcpProxy::accepted(Instant now, const TcpForward& forward, uint32_t slot, A
   c.remote = *from;
   c.socket = std::move(accepted.socket);
   c.last_heard = now;
-  choose_numbers(isn_secret_, now, c);
+  choose_numbers(isn_secret_, room_.config.initial_sequence_bits, now, c);
   index_.insert(c.key(), slot);
   room_.context.counters.increment(Counter::kTcpAccepted);
   room_.trace_opened(c.id, TcpOrigin::kForward);

@@ -5,6 +5,7 @@
 #include "core/tcp/downlink.hh"
 #include "core/tcp/handshake.hh"
 #include "core/tcp/loss_timers.hh"
+#include "core/tcp/planted.hh"
 #include "core/tcp/recovery.hh"
 #include "core/tcp/segment_writer.hh"
 #include "core/tcp/uplink.hh"
@@ -130,7 +131,7 @@ void TcpProxy::open(Instant now, const Packet& packet, std::optional<uint32_t> w
   c.socket = std::move(*socket);
   c.last_heard = now;
   take_guest_syn(room_, now, c, packet.tcp);
-  choose_numbers(isn_secret_, now, c);
+  choose_numbers(isn_secret_, room_.config.initial_sequence_bits, now, c);
   if (waits.has_value()) {  // not before: a refusal leaves the old connection's record in place
     c.down.iss = later(c.down.iss, time_wait_[*waits].snd_nxt + 1);
     end_time_wait(*waits);
@@ -163,7 +164,10 @@ void TcpProxy::handle_socket(Instant now, const SocketEvent& event) {
     return;
   }
   const uint32_t slot = event.id.slot;
-  if (!room_.connections.contains(slot, event.id.generation)) {
+  const bool ours = kPlanted == Plant::kStaleEvent
+                        ? room_.connections.contains(slot)
+                        : room_.connections.contains(slot, event.id.generation);
+  if (!ours) {
     room_.context.counters.increment(Counter::kSocketEventsStale);
     return;
   }

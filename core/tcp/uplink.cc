@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/tcp/planted.hh"
 #include "core/tcp/segment_writer.hh"
 
 namespace dashi {
@@ -135,6 +136,10 @@ Fate receive_payload(TcpRoom& room, Instant now, Connection& c, const Packet& pa
   const Trimmed t = trim(c, packet);
   if (t.fin && !c.up.fin.has_value()) {
     c.up.fin = t.sequence + static_cast<uint32_t>(t.payload.size());
+    if constexpr (kPlanted == Plant::kEarlyFinOffByOne) {
+      // SEG.LEN counts the FIN.
+      if (t.sequence != c.receive_next()) c.up.fin = *c.up.fin + 1;
+    }
   }
   if (t.payload.empty()) {
     if (!t.fin) {  // nothing new, or nothing that fits: tell the guest where we are
@@ -222,8 +227,16 @@ Fate drain_held(TcpRoom& room, Connection& c) {
   const uint32_t window = std::min<uint32_t>(
       c.up.window, static_cast<uint32_t>(room.context.limits.tcp_uplink_bytes_each));
   const uint32_t step = std::min(window / 2, std::max(2u * c.down.mss, window / 8));
-  if (window_gain(room, c) >= step &&
-      bytes_between(c.receive_next(), c.up.offered) < window - window / 4) {
+  const uint32_t told = bytes_between(c.receive_next(), c.up.offered);
+  if constexpr (kPlanted == Plant::kLostWindowUpdate) {
+    if (told != 0) return Fate::kLives;  // it is not closed: the next ACK will say so
+  }
+  // When the host has all, no later write finds more room: memory that others free tells nobody.
+  const uint32_t segment =
+      std::min<uint32_t>(announced_mss(room, c.guest.address.family()), c.down.mss);
+  const bool last_word = c.held.empty() && told < segment;
+  if (window_gain(room, c) >= (last_word ? std::min(step, segment) : step) &&
+      told < window - window / 4) {
     c.up.ack_now = true;
     room.mark_ready(c);
   }

@@ -88,6 +88,9 @@ Ns3World::Impl::Impl(const Ns3WorldConfig& world_config)
   driver = std::make_unique<NatDriver>(queue, *link, std::move(source),
                                        config.digests ? &digest : nullptr);
   if (config.draw_batches) driver->draw_batches(config.seed);
+  driver->set_before_events([this](const Nat& told, std::span<const SocketEvent> events) {
+    oracle.before_events(told, events);
+  });
   driver->set_after_turn([this](const Nat& turned) { oracle.after_turn(turned); });
   sockets->set_wake([this] { driver->wake(); });
   make_nat();

@@ -73,6 +73,7 @@ void draw_link(uint64_t seed, Plan& plan) {
   if (one_in(prng, 3)) link.back_pressure = maybe(prng, 100'000);
   if (one_in(prng, 3)) link.head_bytes = 128;
   plan.config.draw_batches = one_in(prng, 2);
+  if (one_in(prng, 3)) plan.config.turns_late = up_to(prng, 10ms);
 }
 
 void draw_sockets(uint64_t seed, Plan& plan) {
@@ -124,6 +125,9 @@ void draw_tcp_options(uint64_t seed, Plan& plan) {
   nat.sack = !one_in(prng, 6);
   nat.timestamps = !one_in(prng, 6);
   if (one_in(prng, 3)) nat.congestion = TcpConfig::Congestion::kNewReno;
+  if (one_in(prng, 3)) {  // all numbers wrap soon
+    guest.initial_sequence_bits = nat.initial_sequence_bits = ~0u << prng.between(8, 14);
+  }
 }
 
 void draw_nat(uint64_t seed, Plan& plan) {
@@ -301,6 +305,38 @@ void draw_traffic(uint64_t seed, SwarmSize size, Plan& plan) {
   }
 }
 
+// A guest that gives up and calls again at once: the next takes the place of the last in every table.
+void draw_redials(uint64_t seed, Plan& plan) {
+  Prng prng(seed, "swarm-redials", 0);
+  if (!one_in(prng, 2)) return;
+  const size_t first_calls = plan.exchanges.size();
+  for (size_t i = 0; i < first_calls; ++i) {
+    if (plan.exchanges[i].way != Exchange::Way::kOut || !one_in(prng, 3)) continue;
+    Errand abort;
+    abort.kind = Errand::Kind::kAbort;
+    abort.number = static_cast<uint32_t>(i);
+    abort.after = plan.exchanges[i].after + up_to(prng, one_in(prng, 2) ? 300ms : 30ms);
+    Exchange again = plan.exchanges[i];
+    again.after = abort.after + 1ns;
+    plan.errands.push_back(abort);
+    plan.exchanges.push_back(again);
+  }
+}
+
+// Hosts that read slowly what more than fills a small window: it closes and opens again and again.
+void draw_small_windows(uint64_t seed, Plan& plan) {
+  Prng prng(seed, "swarm-small-windows", 0);
+  if (!one_in(prng, 4)) return;
+  plan.config.nat.tcp.window = 1u << prng.between(11, 13);
+  for (Exchange& exchange : plan.exchanges) {
+    const bool upload = exchange.guest.kind == K::kSource && exchange.far.kind == K::kSink;
+    if (!upload || !one_in(prng, 2)) continue;
+    exchange.guest.bytes = prng.between(4000, 30'000);
+    exchange.far = app(prng, K::kSlowReader, 0);
+    exchange.far.bytes = prng.between(500, 4000);
+  }
+}
+
 }  // namespace
 
 Plan draw_plan(uint64_t seed, SwarmSize size) {
@@ -321,6 +357,8 @@ Plan draw_plan(uint64_t seed, SwarmSize size) {
   draw_tcp_options(seed, plan);
   draw_net(seed, plan);
   draw_traffic(seed, size, plan);
+  if (size == SwarmSize::kDefault) draw_small_windows(seed, plan);
+  draw_redials(seed, plan);
   return plan;
 }
 

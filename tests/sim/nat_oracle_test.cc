@@ -42,7 +42,7 @@ struct Subject {
     c.down.nxt = SeqNum(2448);
     c.down.board.sent(Instant(), c.down.una, c.down.nxt);
     c.down.loss_deadline = Instant(Duration(1s));
-    awaited.comes_up = Instant(Duration(1s));
+    awaited.comes_up = c.comes_up = Instant(Duration(1s));
   }
   // Broken rules, a line each.
   std::vector<std::string> lines() const {
@@ -153,6 +153,27 @@ BOOST_AUTO_TEST_CASE(every_table_is_held_to_its_own_limit) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(an_event_of_a_flow_that_is_over_must_be_dropped) {
+  World world(WorldConfig{});
+  const SocketEvent event{kFlow, SocketEvent::Kind::kReadable, {}};
+  NatOracle dropped(Limits{});
+  dropped.before_events(world.nat(), {&event, 1});
+  world.nat().handle_sockets(world.now(), {&event, 1});
+  dropped.after_turn(world.nat());
+  BOOST_TEST(dropped.violations().empty());
+  NatOracle taken(Limits{});  // by whom ever: the Nat does not say that it dropped it
+  taken.before_events(world.nat(), {&event, 1});
+  taken.after_turn(world.nat());
+  BOOST_REQUIRE(taken.violations().size() == 1u);
+  BOOST_TEST(taken.violations()[0] == "an event of a flow that is over was taken for another's");
+  NatOracle open(Limits{});
+  open.observe(traced(TraceEvent::Kind::kFlowOpened, 0));
+  open.before_events(world.nat(), {&event, 1});
+  open.after_turn(world.nat());
+  BOOST_REQUIRE(open.violations().size() == 1u);  // the Nat has no such connection
+  BOOST_TEST(open.violations()[0] == "TCP connections: 0, told of 1");
+}
+
 BOOST_AUTO_TEST_CASE(what_the_oracle_sees_is_a_violation_of_its_world) {
   World world(WorldConfig{});
   world.oracle().observe(told_state(S::kEstablished));
@@ -208,6 +229,43 @@ BOOST_AUTO_TEST_CASE(a_timer_that_nobody_armed_is_told) {
   Subject late;
   late.awaited.comes_up = kNever;
   late.expect_broken("every deadline comes up in time");
+}
+
+BOOST_AUTO_TEST_CASE(an_entry_of_the_slots_former_tenant_is_told) {
+  Subject s;
+  s.awaited.comes_up = Instant(Duration(500ms));
+  s.expect_broken("its entry among the timers is its own");
+  Subject delayed;
+  delayed.awaited.ack_delayed = true;
+  delayed.expect_broken("it waits among the delayed ACKs iff");
+  delayed.c.up.ack_deadline = Instant(Duration(40ms));
+  BOOST_TEST(delayed.lines().empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_ack_that_is_due_and_that_nobody_sends_is_told) {
+  Subject s;
+  s.c.up.ack_now = true;
+  s.expect_broken("an ACK that is due is about to leave");
+  s.awaited.ready = true;
+  BOOST_TEST(s.lines().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_closed_window_that_nobody_opens_is_told) {
+  Subject s;
+  s.c.up.edge = s.c.up.offered = s.c.up.base + 100;
+  s.awaited.window_gain = s.c.up.window / 2;
+  s.expect_broken("a closed window that can open is told of");
+  Subject little;
+  little.c.up.edge = little.c.up.offered = little.c.up.base;
+  little.awaited.window_gain = little.c.up.window / 2 - 1;
+  BOOST_TEST(little.lines().empty());
+  s.c.up.ack_deadline = Instant(Duration(40ms));
+  s.awaited.ack_delayed = true;
+  BOOST_TEST(s.lines().empty());  // the ACK that is owed tells it
+  Subject open;
+  open.c.up.edge = open.c.up.offered = open.c.up.base + open.c.down.mss;
+  open.awaited.window_gain = open.c.up.window / 2;
+  BOOST_TEST(open.lines().empty());
 }
 
 BOOST_AUTO_TEST_CASE(numbers_out_of_order_are_told) {

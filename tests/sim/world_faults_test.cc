@@ -350,6 +350,35 @@ BOOST_AUTO_TEST_CASE(the_more_a_path_loses_the_longer_its_streams_take) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_nat_whose_turns_come_late_keeps_its_guest_waiting) {
+  Duration waited[2] = {};
+  for (const bool late : {false, true}) {
+    WorldConfig config;
+    config.turns_late = late ? Duration(5ms) : Duration{};
+    World world(config);
+    BOOST_REQUIRE(world.configure(500ms));
+    transfer(world, Family::kIpv4, 10min);
+    expect_all_arrived(world);
+    const GuestFlowRecord& first = world.guest().tcp().record(0);
+    waited[late ? 1 : 0] = first.connected_at - first.opened;
+    expect_clean(world);
+    expect_no_leaks(world);
+  }
+  BOOST_TEST((waited[1] > waited[0]));
+}
+
+BOOST_AUTO_TEST_CASE(numbers_that_wrap_soon_change_nothing) {
+  WorldConfig config;
+  config.nat.tcp.initial_sequence_bits = config.guest.tcp.initial_sequence_bits = ~0u << 12;
+  config.link.up.faults = config.link.down.faults = bad_link();
+  World world(config);
+  BOOST_REQUIRE(world.configure(10s));
+  transfer(world, Family::kIpv6, 10min);
+  expect_all_arrived(world);
+  expect_clean(world);
+  expect_no_leaks(world);
+}
+
 BOOST_AUTO_TEST_CASE(a_blackout_of_a_path_holds_its_streams_until_it_is_over) {
   WorldConfig config;
   config.net.hosts[0].path.faults.blackouts = {{Instant(0s), 10s}};

@@ -28,6 +28,18 @@ BOOST_AUTO_TEST_CASE(announces_an_unscaled_window_in_the_syn_ack_and_a_scaled_on
   BOOST_TEST(TcpBench::window_of(ack.packet) > 65535u);
 }
 
+BOOST_AUTO_TEST_CASE(begins_where_a_world_asks_it_to_but_nowhere_else_in_particular) {
+  Config config = quiet_config();
+  config.tcp.initial_sequence_bits = 0xffffff00;
+  TcpBench near_wrap(config);
+  near_wrap.connect();
+  BOOST_TEST(near_wrap.isn >= 0xffffff00);
+  TcpBench anywhere(quiet_config());
+  anywhere.connect();
+  BOOST_TEST((anywhere.isn & 0xff) == (near_wrap.isn & 0xff));
+  BOOST_TEST(anywhere.isn < 0xffffff00);
+}
+
 BOOST_AUTO_TEST_CASE(scales_no_window_when_the_guest_did_not_offer_it) {
   TcpBench bench(quiet_config());
   bench.syn_options = {2, 4, 0x05, 0xb4};

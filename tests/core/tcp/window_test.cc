@@ -156,6 +156,25 @@ TCP_CASE(repeats_no_window_update_but_answers_the_probe_that_asks_for_it) {
   BOOST_TEST(bench.expect(kTcpAck).packet.tcp.acknowledgment == kGuestIsn + 1 + 16385);
 }
 
+TCP_CASE(keeps_a_window_of_two_small_segments_open_while_others_hold_the_memory) {
+  Config config = unscaled_config(16384);
+  config.tcp.mss = 200;
+  config.limits.tcp_uplink_bytes_total = 8192;
+  TcpBench bench(config);
+  bench.establish().write_room = 0;
+  bench.super_frame(bench.segment(kTcpAck, kGuestIsn + 1, bench.isn + 1, 501, pattern(8192), {}),
+                    1460);
+  BOOST_TEST(bench.expect(kTcpAck).packet.tcp.window == 0);
+  bench.guest_port = 44445;
+  const StreamState& host = bench.establish();
+  for (uint32_t at = 0; at < 2000; at += 200) {
+    bench.data(at, 0, std::string(200, 'x'));
+    bench.advance(40ms);
+    BOOST_REQUIRE(bench.expect(kTcpAck).packet.tcp.window >= 200);
+  }
+  BOOST_TEST(host.written.size() == 2000u);
+}
+
 TCP_CASE(never_moves_its_right_edge_to_the_left) {
   // One-byte and odd-sized segments into a stalled host, with every rounding of a scaled window.
   for (const uint8_t scale : {uint8_t{0}, uint8_t{3}, uint8_t{7}, uint8_t{14}}) {
