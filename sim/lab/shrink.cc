@@ -153,9 +153,13 @@ class LastRun {
     if (!sink_->error().empty()) fail(sink_->error());
   }
   std::vector<std::string> heading() const {
-    return {rule_, "What dashi-lab shrink " + std::to_string(asked_.seed) +
-                       (asked_.size == SwarmSize::kTiny ? " --tiny" : "") +
-                       " left of its world. The NAT's lines are what it said, right or wrong."};
+    const std::string tiny = asked_.size == SwarmSize::kTiny ? " --tiny" : "";
+    std::vector<std::string> lines = {rule_, "What dashi-lab shrink " +
+                                                 std::to_string(asked_.seed) + tiny +
+                                                 " left of its world. The NAT's lines are what it "
+                                                 "said, right or wrong."};
+    if (plan_.encore) lines.emplace_back("Not told here: the connections made when all was over");
+    return lines;
   }
   void fail(const std::string& error) {
     std::fprintf(stderr, "dashi-lab shrink: %s\n", error.c_str());

@@ -53,6 +53,7 @@ std::string Retelling::options(Family family) const {
   options.number("tcp_mss", tcp.mss, usual.mss);
   options.number("tcp_window", tcp.window, usual.window);
   options.number("tcp_window_scale", tcp.window_scale, usual.window_scale);
+  options.number("tcp_initial_sequence_bits", tcp.initial_sequence_bits, 0u);
   options.number("tcp_initial_window", tcp.initial_window_segments, usual.initial_window_segments);
   options.number("tcp_sack", int{tcp.sack}, 1);
   options.number("tcp_timestamps", int{tcp.timestamps}, 1);
@@ -93,6 +94,7 @@ std::vector<std::string> Retelling::untold() const {
   say(others_ != 0, "frames that are not TCP's");
   say(elsewhere_, "a flow to another host");
   say(world.link.room_frames != 0, "the link's bounded room");
+  say(world.turns_late != Duration{}, "how late the NAT was told of what came");
   say(world.draw_batches, "the order in which the NAT was told of what came at once");
   const auto answers_by_icmp = [this](const ServiceSpec& service) {
     const auto leads_there = [&](const auto& flow) {

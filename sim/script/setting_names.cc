@@ -72,6 +72,8 @@ struct TcpNumber {
 constexpr TcpNumber kTcpNumbers[] = {
     {"tcp_window", 1u << 30,
      [](TcpConfig& tcp, uint64_t n) { tcp.window = static_cast<uint32_t>(n); }},
+    {"tcp_initial_sequence_bits", UINT32_MAX,
+     [](TcpConfig& tcp, uint64_t n) { tcp.initial_sequence_bits = static_cast<uint32_t>(n); }},
     {"tcp_window_scale", kWindowScaleMax,
      [](TcpConfig& tcp, uint64_t n) { tcp.window_scale = static_cast<uint8_t>(n); }},
     {"tcp_mss", UINT16_MAX, [](TcpConfig& tcp, uint64_t n) { tcp.mss = static_cast<uint16_t>(n); }},

@@ -29,11 +29,19 @@ void minimise_list(std::vector<T>& list, const Holds& holds) {
   }
 }
 
-// A value from `least` up to `value`, as small as halving finds one for which `holds`; `value` is one.
+// A value from `least` up to `value`, as small as doubling and then halving find one for which `holds`; `value`
+// is one.
 template <typename Holds>
 uint64_t minimise_number(uint64_t value, uint64_t least, const Holds& holds) {
   if (value <= least || holds(least)) return value < least ? value : least;
   uint64_t fails = least;
+  for (uint64_t step = 1; step < value - least; step *= 2) {
+    if (holds(least + step)) {
+      value = least + step;
+      break;
+    }
+    fails = least + step;
+  }
   while (value - fails > 1) {
     const uint64_t middle = fails + (value - fails) / 2;
     if (holds(middle)) {

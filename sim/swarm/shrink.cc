@@ -18,6 +18,8 @@ constexpr unsigned kSeedsForPlainer = 8;
 // Worlds of which the list of decisions is cut down, and drawn anew to find them.
 constexpr unsigned kLists = 4;
 constexpr unsigned kSeedsForLists = 60;
+constexpr size_t kFewExchanges = 3;
+constexpr uint64_t kFirstFrames = 24;  // of a direction: where one fault alone is tried
 // With so few decisions left, they are moved along with a change that shifts the frames' numbers.
 constexpr size_t kFewDecisions = 12;
 constexpr uint64_t kMillisecond = 1'000'000;  // nanoseconds
@@ -319,6 +321,39 @@ void Shrinker::to_the_end() {
   while (one_pass() && !used_up()) continue;
 }
 
+// One thing done to one of the first frames, in place of all that is done to any.
+bool Shrinker::one_fault_alone(Plan candidate) {
+  std::vector<FaultDecision>& given = *candidate.config.given_faults;
+  given.erase(std::remove_if(given.begin(), given.end(), is_of_link), given.end());
+  given.emplace_back();
+  const std::pair<Kind, uint64_t> kinds[] = {
+      {Kind::kLose, 0}, {Kind::kDelay, 10 * kMillisecond}, {Kind::kDuplicate, 0}};
+  for (uint64_t ordinal = 0; ordinal < kFirstFrames; ++ordinal) {
+    for (const uint32_t stream : {SimLink::kUpStream, SimLink::kDownStream}) {
+      for (const auto& [kind, argument] : kinds) {
+        given.back() = {stream, kind, ordinal, argument};
+        if (!run(candidate)) continue;
+        best_ = candidate;
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+// Where a list that was cut down ends, many may be left that only make up for each other: one fault might do,
+// and a flow might not be needed but to put it in its place.
+void Shrinker::look_beside() {
+  const Plan found = best_;
+  const std::vector<FaultDecision>& given = *found.config.given_faults;
+  const auto of_link = std::count_if(given.begin(), given.end(), is_of_link);
+  const bool few = found.exchanges.size() <= kFewExchanges;
+  for (size_t i = 0; few && found.exchanges.size() > 1 && i < found.exchanges.size(); ++i) {
+    if (one_fault_alone(without_exchange(found, i))) return to_the_end();
+  }
+  if (of_link > 1 && one_fault_alone(found)) to_the_end();
+}
+
 Shrunk Shrinker::shrink(const Plan& plan) {
   best_ = plan;
   to_the_end();
@@ -333,6 +368,7 @@ Shrunk Shrinker::shrink(const Plan& plan) {
     if (!give_faults()) continue;
     ++ends;
     to_the_end();
+    look_beside();
     if (!smallest || size_of(best_) < size_of(*smallest)) smallest = best_;
   }
   return {smallest.value_or(drawn), runs_, !used_up()};

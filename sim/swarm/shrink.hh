@@ -55,6 +55,8 @@ class Shrinker {
   bool one_pass();
   bool give_faults();
   void to_the_end();
+  bool one_fault_alone(Plan candidate);
+  void look_beside();
   bool used_up() const { return runs_ >= runs_max_; }
 
   Breaks breaks_;

@@ -130,6 +130,22 @@ bool called_by_the_guest(Plan& plan) {
   return changed;
 }
 
+// Not the usual one: what follows the first flight follows sooner.
+bool small_first_flight(Plan& plan) { return set(plan.config.nat.tcp.initial_window_segments, 2u); }
+
+bool no_wraps(Plan& plan) {
+  plan.config.guest.tcp.initial_sequence_bits = 0;
+  return set(plan.config.nat.tcp.initial_sequence_bits, 0u);
+}
+
+// Where numbers have to wrap, few bytes do it.
+bool early_wraps(Plan& plan) {
+  constexpr uint32_t kSoon = ~0u << 8;
+  if (plan.config.nat.tcp.initial_sequence_bits == 0) return false;
+  plan.config.guest.tcp.initial_sequence_bits = kSoon;
+  return set(plan.config.nat.tcp.initial_sequence_bits, kSoon);
+}
+
 bool no_udp_forwards(Plan& plan) {
   const bool had = !plan.config.forwards.empty();
   plan.config.forwards.clear();
@@ -245,6 +261,9 @@ constexpr SimplerStep kSteps[] = {
     [](Plan& p) { return set(p.config.link.room_frames, 0u); },
     [](Plan& p) { return set(p.config.link.head_bytes, size_t{0}); },
     [](Plan& p) { return set(p.config.draw_batches, false); },
+    [](Plan& p) { return set(p.config.turns_late, Duration{}); },
+    no_wraps,
+    early_wraps,
     no_link_offload,
     no_guest_offload,
     usual_mtu,
@@ -261,9 +280,7 @@ constexpr SimplerStep kSteps[] = {
     [](Plan& p) { return set(p.config.guest.tcp.delayed_ack, true); },
     [](Plan& p) { return set(p.config.guest.tcp.receive_buffer, GuestTcpSpec{}.receive_buffer); },
     [](Plan& p) { return set(p.config.nat.tcp.congestion, TcpConfig{}.congestion); },
-    [](Plan& p) {
-      return set(p.config.nat.tcp.initial_window_segments, TcpConfig{}.initial_window_segments);
-    },
+    small_first_flight,
     [](Plan& p) { return set(p.config.nat.tcp.window, TcpConfig{}.window); },
     [](Plan& p) { return set(p.config.nat.tcp.delayed_ack, TcpConfig{}.delayed_ack); },
     [](Plan& p) { return set(p.config.nat.tcp.time_wait, TcpConfig{}.time_wait); },

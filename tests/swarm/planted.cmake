@@ -13,7 +13,9 @@ function(planted name seeds words)
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   add_test(NAME planted_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/found
     $<TARGET_FILE:dashi-lab-planted-${name}> ${seeds} ${words})
-  set_tests_properties(planted_${name} PROPERTIES TIMEOUT 120)
+  add_test(NAME shrunk_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/shrunk $<TARGET_FILE:dashi-lab>
+    $<TARGET_FILE:dashi-lab-planted-${name}> ${seeds} ${words})
+  set_tests_properties(planted_${name} shrunk_${name} PROPERTIES TIMEOUT 120)
 endfunction()
 
 planted(lost-window-update 1..1000 "a closed window that can open is told of" uplink.cc)
