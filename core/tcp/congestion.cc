@@ -93,7 +93,10 @@ void Congestion::lose(const TcpConfig& config, uint32_t mss, uint32_t flight) {
   // Fast convergence (RFC 9438 4.7): who lost below its last maximum makes room.
   w_max_ = cwnd < w_max_ ? static_cast<uint32_t>(uint64_t{cwnd} * (10 + kBetaTenths) / 20) : cwnd;
   epoch_ = kNever;
-  const uint64_t kept = cubic ? uint64_t{flight} * kBetaTenths / 10 : flight / 2;
+  // RFC 9438 4.6. What is outstanding counts what arrived behind a hole too: where one recovery follows another
+  // it may be many windows, and the window would never fall.
+  const uint64_t used = std::min(flight, cwnd);
+  const uint64_t kept = cubic ? used * kBetaTenths / 10 : used / 2;
   ssthresh = static_cast<uint32_t>(std::max<uint64_t>(kept, 2u * mss));  // RFC 5681 equation 4
 }
 

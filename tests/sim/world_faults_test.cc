@@ -66,6 +66,29 @@ BOOST_AUTO_TEST_CASE(every_byte_crosses_a_bad_guest_link) {
   }
 }
 
+// A link that keeps order, and brings every ACK: what was sent again had been lost.
+BOOST_AUTO_TEST_CASE(no_loss_of_a_link_that_only_loses_is_taken_back) {
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      WorldConfig config;
+      config.seed = seed;
+      config.guest.tcp.sack = config.guest.tcp.timestamps = true;
+      config.link.up.delay = config.link.down.delay = 10ms;
+      config.link.down.rate_bps = 50'000'000;
+      config.link.down.faults.loss = Chance::percent(10);
+      World world(config);
+      BOOST_REQUIRE(world.configure(60s));
+      for (int i = 0; i < 4; ++i) {
+        world.guest().connect({world.address("server", Family::kIpv4), Port{19}},
+                              app(AppKind::kSink, 0));
+      }
+      BOOST_TEST(all_flows_over(world, 10min));
+      BOOST_TEST(world.nat().counters()[Counter::kTcpFastRetransmits] != 0u);
+      BOOST_TEST(world.nat().counters()[Counter::kTcpSpuriousRecoveries] == 0u);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(every_byte_passes_sockets_that_take_little_and_block_often) {
   for (uint64_t seed = 1; seed <= 8; ++seed) {
     BOOST_TEST_CONTEXT("seed " << seed) {

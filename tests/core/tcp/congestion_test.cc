@@ -92,6 +92,15 @@ BOOST_AUTO_TEST_CASE(keeps_seven_tenths_with_cubic_down_to_two_segments) {  // R
   BOOST_TEST(flow.window.ssthresh == 2 * kMss);
 }
 
+// What arrived behind a hole is outstanding and no longer in flight.
+BOOST_AUTO_TEST_CASE(keeps_no_more_than_its_part_of_the_window_whatever_is_outstanding) {
+  for (const auto kind : {kCubic, kNewReno}) {
+    Flow flow(kind, 100ms, 10);
+    flow.lose_with(60);
+    BOOST_TEST(flow.window.ssthresh == (kind == kCubic ? 7 : 5) * kMss);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(grows_as_a_cubic_around_where_it_lost) {  // RFC 9438 4.2
   Flow flow(kCubic, 200ms, 100);
   flow.lose_with(100);
