@@ -45,6 +45,7 @@ struct EngineConfig {
   LinkValues wan;
   LinkValues guest_link;
   bool direct = false;  // without guest and Nat (ns-3 only)
+  bool cubic = false;   // ns-3's TCP with CUBIC, else Reno as Linux has it (ns-3 only)
 };
 
 // What became of one verb: the union of what the verbs tell. Times are virtual nanoseconds, -1 while

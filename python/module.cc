@@ -139,7 +139,8 @@ void bind_values(py::module_& module) {
       .def_readwrite("seed", &EngineConfig::seed)
       .def_readwrite("wan", &EngineConfig::wan)
       .def_readwrite("guest_link", &EngineConfig::guest_link)
-      .def_readwrite("direct", &EngineConfig::direct);
+      .def_readwrite("direct", &EngineConfig::direct)
+      .def_readwrite("cubic", &EngineConfig::cubic);
   py::class_<EchoesSpec>(module, "EchoesSpec")
       .def(py::init([](const std::string& to, bool ipv6, uint32_t count, uint32_t bytes,
                        int64_t interval_ns) {

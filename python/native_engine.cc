@@ -23,6 +23,7 @@ LinkSpec link_spec(const LinkValues& values) {
 
 WorldConfig world_config(const EngineConfig& config) {
   if (config.direct) throw ConfigError("direct: only engine 'ns3' has hosts without the NAT");
+  if (config.cubic) throw ConfigError("congestion: only engine 'ns3' has a choice");
   if (config.wan.queue_frames != 0)
     throw ConfigError("wan.queue: engine 'native' has no queue there");
   if (config.wan.corrupt > 0) throw ConfigError("wan.corrupt: engine 'native' has no frames there");

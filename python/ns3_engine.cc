@@ -11,6 +11,7 @@ Ns3WorldConfig world_config(const EngineConfig& config) {
   Ns3WorldConfig world;
   world.seed = config.seed;
   world.direct = config.direct;
+  if (config.cubic) world.congestion = TcpCongestion::kCubic;
   const LinkValues& wan = config.wan;
   if (wan.mtu != 0) throw ConfigError("wan.mtu: engine 'ns3' has 1,500 bytes there");
   if (wan.jitter_ns != 0 || wan.duplicate > 0 || wan.reorder > 0 || wan.corrupt > 0) {

@@ -21,6 +21,7 @@ class EngineConfig:
     wan: LinkValues
     guest_link: LinkValues
     direct: bool
+    cubic: bool
     def __init__(self) -> None: ...
 
 class EchoesSpec:

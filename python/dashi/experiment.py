@@ -76,6 +76,8 @@ class Experiment:
         The link between the guest and the NAT.
     direct:
         ``"ns3"`` only: the same hosts without guest and NAT, to compare with.
+    congestion:
+        Of ns-3's TCP: ``"reno"`` as Linux has it, or ``"cubic"``, which is ns-3's own default.
 
     Raises
     ------
@@ -92,6 +94,7 @@ class Experiment:
         wan: Optional[Link] = None,
         guest_link: Optional[Link] = None,
         direct: bool = False,
+        congestion: str = "reno",
     ) -> None:
         if engine not in ENGINES:
             raise ConfigError(f"engine={engine!r}: this build has {', '.join(ENGINES)}")
@@ -100,6 +103,9 @@ class Experiment:
         config.wan = _values("wan", wan)
         config.guest_link = _values("guest_link", guest_link)
         config.direct = bool(direct)
+        if congestion not in ("reno", "cubic"):
+            raise ConfigError(f"congestion={congestion!r}: 'reno' or 'cubic'")
+        config.cubic = congestion == "cubic"
         self._engine: Optional[_dashi.Engine]
         self._engine = _dashi.Ns3Engine(config) if engine == "ns3" else _dashi.NativeEngine(config)
         self._outcomes: list[tuple[int, Outcome]] = []
