@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CPP = (".cc", ".hh")
-_SKIPPED = {"build", "__pycache__", "node_modules"}
+_SKIPPED = {"build", "__pycache__", "node_modules", "corpus"}
 
 
 class Finding(NamedTuple):
@@ -26,7 +26,7 @@ class Finding(NamedTuple):
 
 
 def folders(root: Path) -> Iterator[Path]:
-    """Every folder of ours below root, root first; build trees and dot-folders aside."""
+    """Every folder of ours below root, root first; build trees, corpora of bytes and dot-folders aside."""
     yield root
     for child in sorted(root.iterdir()):
         if child.is_dir() and child.name not in _SKIPPED and not child.name.startswith("."):
