@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(sends_in_a_recovery_in_proportion_to_what_was_delivered) { 
   flow.window.begin_reduction(100 * kMss);
   uint32_t pipe = 99 * kMss;  // one was lost
   uint32_t out = 0;
-  for (uint32_t delivered = 1; pipe > 71 * kMss; ++delivered) {
+  for (uint32_t delivered = 1; delivered <= 90 && pipe > 71 * kMss; ++delivered) {
     pipe -= kMss;
     flow.window.reduce(kMss, kMss, pipe, false);
     const uint32_t send = flow.window.cwnd - pipe;
@@ -163,6 +163,14 @@ BOOST_AUTO_TEST_CASE(sends_in_a_recovery_in_proportion_to_what_was_delivered) { 
     BOOST_TEST(out >= due);
     BOOST_TEST(out <= due + kMss);  // the first retransmission left in whole
   }
+}
+
+BOOST_AUTO_TEST_CASE(lets_the_first_retransmission_go_at_once) {  // RFC 9937 6
+  Flow flow(kCubic, 100ms, 100);
+  flow.window.lose(flow.config, kMss, 100 * kMss);
+  flow.window.begin_reduction(100 * kMss);
+  flow.window.reduce(kMss, 0, 99 * kMss, false);
+  BOOST_TEST(flow.window.cwnd == 100 * kMss);
 }
 
 BOOST_AUTO_TEST_CASE(sends_a_segment_more_below_ssthresh_where_it_is_safe) {  // RFC 9937 6

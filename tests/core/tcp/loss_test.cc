@@ -94,6 +94,7 @@ TCP_CASE(repeats_a_lost_fin_and_a_fin_with_its_data) {
   bench.ack(0, 6, 501);
   bench.advance(10s);
   bench.expect_nothing();
+  BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 2u);  // the timer stopped
 }
 
 TCP_CASE(shrinks_to_one_segment_on_a_timeout_and_grows_again) {
@@ -233,6 +234,11 @@ TCP_CASE(does_not_retransmit_fast_again_for_acks_of_before_a_timeout) {
   bench.advance(200ms);
   bench.expect_data(0, 1460, kTcpPsh);
   for (int i = 0; i < 5; ++i) bench.ack(0, 0, 501);
+  BOOST_TEST(bench.count(Counter::kTcpFastRetransmits) == 0u);
+  bench.ack(0, 10 * 1460, 501);  // all that was sent before it, and no more
+  bench.host_writes(host, pattern(10 * 1460));
+  bench.link.frames.clear();
+  for (int i = 0; i < 5; ++i) bench.ack(0, 10 * 1460, 501);
   BOOST_TEST(bench.count(Counter::kTcpFastRetransmits) == 0u);
 }
 

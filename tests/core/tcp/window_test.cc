@@ -135,6 +135,8 @@ TCP_CASE(closes_its_window_to_a_stalled_host_answers_probes_and_reopens_unasked)
   bench.expect_ack(sent);
   bench.host_takes(host, 1000);  // too little to tell (RFC 9293 3.8.6.2.2)
   bench.expect_nothing();
+  bench.ack(sent - 1, 0, 501);  // nor when asked
+  BOOST_TEST(bench.expect(kTcpAck).packet.tcp.window == 0u);
   bench.host_takes(host, 8000);
   const auto heard = bench.expect(kTcpAck);
   BOOST_TEST(heard.packet.tcp.window >= 8000u);

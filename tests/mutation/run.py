@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Rows of the table of TCP's rules, drawn by seed: each one's rule is removed, and a test that the row names must fail.
+
+A mutation is one edit of one source file. That file alone is compiled again, and linked before the archives that
+everything else comes from. A row that is drawn and has no mutation, and a mutation whose old text is not found
+exactly once, fail the run.
+
+    tests/mutation/run.py build/release [--seed N] [--rows N | --all | --rule TEXT]
+"""
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE.parent / "tidy"))
+
+import conformance  # noqa: E402
+
+SEED = 1  # the rows that ctest draws
+ROWS = 20
+TIMEOUT_S = 60  # a test that takes longer under a mutation has failed too
+
+
+class Broken(Exception):
+    """A mutation that cannot be carried out."""
+
+
+@dataclass(frozen=True)
+class Row:
+    rule: str
+    asks: str
+    tests: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.asks}"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    file: str
+    edits: tuple[tuple[str, str], ...]  # old text, new text
+
+    def applied(self) -> str:
+        text = (ROOT / self.file).read_text()
+        for old, new in self.edits:
+            if text.count(old) != 1:
+                raise Broken(f"{old!r} is in {self.file} {text.count(old)} times")
+            text = text.replace(old, new)
+        return text
+
+
+def shown_rows() -> list[Row]:
+    text = (ROOT / conformance.TABLE).read_text()
+    out = []
+    for _, (rule, asks, shown) in conformance.rows(text):
+        if conformance.kind_of(shown) == conformance.SHOWN:
+            out.append(Row(rule, asks, tuple(re.findall(r"`([^`]*)`", shown))))
+    return out
+
+
+def mutations() -> dict[tuple[str, str], Mutation]:
+    entries = tomllib.loads((HERE / "mutations.toml").read_text())["mutation"]
+    return {(e["rule"], e["asks"]): Mutation(e["file"], edits(e["old"], e["new"])) for e in entries}
+
+
+def edits(old: str | list[str], new: str | list[str]) -> tuple[tuple[str, str], ...]:
+    pairs = zip(old, new, strict=True) if isinstance(old, list) else [(old, new)]
+    return tuple(pairs)
+
+
+def draw(rows: list[Row], seed: int, count: int) -> list[Row]:
+    """A row more or less elsewhere in the table moves at most one of those drawn."""
+    def rank(row: Row) -> bytes:
+        return hashlib.sha256(f"{seed}|{row.rule}|{row.asks}".encode()).digest()
+    drawn = set(sorted(rows, key=rank)[:count])
+    return [row for row in rows if row in drawn]
+
+
+class Build:
+    """A finished build tree: how one of its files is compiled, and one of its programs linked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.commands = json.loads((self.folder / "compile_commands.json").read_text())
+
+    @cache
+    def program_of(self, suite: str) -> str:
+        """The test program, as a target of the build, that this suite is in."""
+        opening = re.compile(rf"\bBOOST_(?:AUTO|FIXTURE)_TEST_SUITE\(\s*{suite}\b")
+        for command in self.commands:
+            target = re.search(r"CMakeFiles/(test_\w+)\.dir/", command["command"])
+            if target and opening.search(Path(command["file"]).read_text()):
+                return f"tests/{target.group(1)}"
+        raise Broken(f"no test program has the suite {suite}")
+
+    @cache
+    def link_of(self, program: str) -> list[str]:
+        told = subprocess.run(["ninja", "-C", self.folder, "-t", "commands", program],
+                              check=True, capture_output=True, text=True)
+        last = told.stdout.splitlines()[-1]
+        return shlex.split(last.removeprefix(": && ").removesuffix(" && :"))
+
+    def compile(self, source: str, mutant: Path, out: Path) -> None:
+        command = next((shlex.split(c["command"]) for c in self.commands
+                        if c["file"] == str(ROOT / source) and "/dashi_core.dir/" in c["command"]), None)
+        if command is None:
+            raise Broken(f"{source} is not a source of the core")
+        command[command.index("-o") + 1] = str(out)
+        command[command.index("-c") + 1] = str(mutant)
+        self._run([*command, "-O1", "-w"])
+
+    def link(self, program: str, mutant: Path, out: Path) -> None:
+        command = list(self.link_of(program))
+        at = command.index("-o")
+        command[at + 1] = str(out)
+        command.insert(at, str(mutant))
+        self._run(command)
+
+    def _run(self, command: list[str]) -> None:
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Broken("it does not compile: " + " ".join(done.stderr.split())[:600])
+
+
+def program_and_arguments(build: Build, test: str) -> tuple[str, list[str]]:
+    if test.endswith(".pkt"):
+        return "bin/dashi-lab", ["pkt", str(ROOT / test)]
+    suite, case = test.split("/")
+    return build.program_of(suite), [f"--run_test={suite}/{case}"]
+
+
+def passes(program: Path, arguments: list[str], folder: Path) -> bool:
+    try:
+        done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def killers(build: Build, row: Row, mutation: Mutation) -> list[str]:
+    """The tests of the row that fail without the rule."""
+    text = mutation.applied()
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        mutant = folder / Path(mutation.file).name
+        mutant.write_text(text)
+        build.compile(mutation.file, mutant, folder / "mutant.o")
+        linked: set[str] = set()
+        for test in row.tests:
+            program, arguments = program_and_arguments(build, test)
+            if not passes(build.folder / program, arguments, folder):
+                raise Broken(f"{test} fails with the rule too")
+            here = folder / Path(program).name
+            if program not in linked:
+                build.link(program, folder / "mutant.o", here)
+                linked.add(program)
+            if not passes(here, arguments, folder):
+                found.append(test)
+    return found
+
+
+def judge(build: Build, row: Row, mutation: Mutation | None) -> tuple[bool, str]:
+    if mutation is None:
+        return False, "NO MUTATION is written for this row"
+    try:
+        found = killers(build, row, mutation)
+    except Broken as broken:
+        return False, f"BROKEN: {broken}"
+    if not found:
+        return False, "SURVIVED " + ", ".join(row.tests)
+    return True, "killed by " + ", ".join(found)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", type=Path)
+    parser.add_argument("--seed", type=int, default=SEED)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--rows", type=int, default=ROWS)
+    which.add_argument("--all", action="store_true", help="every row that has a mutation")
+    which.add_argument("--rule", help="the rows that begin so and have a mutation")
+    options = parser.parse_args()
+    known = mutations()
+    rows = shown_rows()
+    lost = sorted(set(known) - {(row.rule, row.asks) for row in rows})
+    for rule, asks in lost:
+        print(f"{rule}: {asks}: no row of the table that is shown by a test")
+    if options.all or options.rule:
+        drawn = [r for r in rows if (r.rule, r.asks) in known and str(r).startswith(options.rule or "")]
+    else:
+        drawn = draw(rows, options.seed, options.rows)
+    build = Build(options.build)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        verdicts = list(pool.map(lambda row: judge(build, row, known.get((row.rule, row.asks))), drawn))
+    for row, (good, what) in zip(drawn, verdicts):
+        print(f"{'ok  ' if good else 'FAIL'} {row}\n       {what}")
+    killed = sum(good for good, _ in verdicts)
+    print(f"seed {options.seed}: {killed} of {len(drawn)} rules were missed when they were gone"
+          f" ({len(known)} of {len(rows)} shown rows have a mutation)")
+    return 0 if killed == len(drawn) and not lost else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
