@@ -73,7 +73,13 @@ void Congestion::grow(const TcpConfig& config, Instant now, Duration srtt, uint3
   if (config.congestion == TcpConfig::Congestion::kNewReno) {
     cwnd += static_cast<uint32_t>(std::max<uint64_t>(1, mss * part / cwnd));
   } else {
-    if (epoch_ == kNever) begin_epoch(now, mss);
+    if (epoch_ == kNever) {
+      begin_epoch(now, mss);
+    } else {
+      // RFC 9438 4.2: t counts no time in which the window was not used. One that is grows every round trip.
+      epoch_ += std::max(now - grown_at_ - srtt, Duration(0));
+    }
+    grown_at_ = now;
     // RFC 9438 4.3: where NewReno would be ahead, be where it is.
     const bool caught_up = w_est_ >= prior_cwnd_;
     w_est_ += static_cast<uint32_t>(

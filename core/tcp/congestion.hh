@@ -27,8 +27,12 @@ struct Congestion {
   void lose(const TcpConfig& config, uint32_t mss, uint32_t flight);
   // It was no loss (RFC 4015 3.2, RFC 9438 4.9).
   void undo();
-  // A timeout: one segment beside what is still in flight (RFC 5681 3.1).
-  void collapse(uint32_t mss, uint32_t pipe) { cwnd = pipe + mss; }
+  // A timeout: one segment beside what is still in flight (RFC 5681 3.1). The cubic that follows begins
+  // where slow start ends, and knows of no maximum (RFC 9438 4.8).
+  void collapse(uint32_t mss, uint32_t pipe) {
+    cwnd = pipe + mss;
+    w_max_ = 0;
+  }
   // A recovery begins, with this much in flight (RFC 9937 6).
   void begin_reduction(uint32_t flight);
   // An ACK of the recovery: `delivered` bytes left the network, `pipe` are in it. `progress` says that
@@ -40,7 +44,7 @@ struct Congestion {
   template <typename Archive>
   friend void archive(Archive& ar, Congestion& c) {
     ar(c.cwnd, c.ssthresh, c.prior_cwnd_, c.prior_ssthresh_, c.w_max_, c.prior_w_max_, c.w_est_,
-       c.epoch_, c.k_ms_, c.prr_delivered_, c.prr_out_, c.prr_flight_);
+       c.epoch_, c.grown_at_, c.k_ms_, c.prr_delivered_, c.prr_out_, c.prr_flight_);
   }
 
  private:
@@ -53,6 +57,7 @@ struct Congestion {
   uint32_t prior_w_max_ = 0;
   uint32_t w_est_ = 0;      // what NewReno would have (RFC 9438 4.3)
   Instant epoch_ = kNever;  // when this growth began; kNever: it has not
+  Instant grown_at_;        // last, since then
   uint64_t k_ms_ = 0;       // RFC 9438 4.2
   uint64_t prr_delivered_ = 0;
   uint64_t prr_out_ = 0;

@@ -146,6 +146,30 @@ BOOST_AUTO_TEST_CASE(makes_room_when_it_loses_below_its_last_maximum) {  // RFC 
   }
 }
 
+BOOST_AUTO_TEST_CASE(begins_a_new_cubic_after_a_timeout) {  // RFC 9438 4.8
+  Flow flow(kCubic, 200ms, 100);
+  flow.window.lose(flow.config, kMss, 100 * kMss);
+  flow.window.collapse(kMss, 0);
+  BOOST_TEST(flow.window.cwnd == kMss);
+  while (flow.window.cwnd < flow.window.ssthresh) flow.round();
+  for (int i = 0; i < 10; ++i) flow.round();
+  BOOST_TEST(flow.segments() <
+             78);  // Reno's five segments more, and not most of the way back to 100
+}
+
+BOOST_AUTO_TEST_CASE(does_not_count_the_time_in_which_it_was_not_used) {  // RFC 9438 4.2
+  Flow busy(kCubic, 200ms, 100);
+  Flow pausing(kCubic, 200ms, 100);
+  busy.lose_with(100);
+  pausing.lose_with(100);
+  for (int i = 0; i < 20; ++i) {
+    busy.round();
+    pausing.round();
+    pausing.passed += 10s;
+    BOOST_TEST(pausing.window.cwnd == busy.window.cwnd);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(sends_in_a_recovery_in_proportion_to_what_was_delivered) {  // RFC 9937 6
   Flow flow(kCubic, 100ms, 100);
   flow.window.lose(flow.config, kMss, 100 * kMss);
