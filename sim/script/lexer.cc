@@ -126,18 +126,13 @@ bool Lexer::address() {
   bool doubled = false;
   while (is_hex(at(length)) || at(length) == ':' ||
          (at(length) == '.' && is_digit(at(length + 1)))) {
+    if (at(length) == ':' && points == 3 && colons == 0)
+      break;  // of the port behind an IPv4 address
     colons += at(length) == ':';
     points += at(length) == '.';
     hex = hex || (is_hex(at(length)) && !is_digit(at(length)));
     doubled = doubled || (at(length) == ':' && at(length + 1) == ':');
     ++length;
-  }
-  if (points == 3 && colons == 1 && !hex && !doubled) {  // an IPv4 address and a port
-    length = static_cast<size_t>(
-                 std::find(text_.begin() + static_cast<std::ptrdiff_t>(at_), text_.end(), ':') -
-                 text_.begin()) -
-             at_;
-    colons = 0;
   }
   const bool v4 = points == 3 && colons == 0 && !hex;
   if (!v4 && !(colons == 7 || colons == 5 || (doubled && colons >= 2))) return false;

@@ -172,6 +172,15 @@ BOOST_AUTO_TEST_CASE(deep_nesting_is_refused) {
   BOOST_TEST(script.error().message == "these values are nested too deeply");
 }
 
+BOOST_AUTO_TEST_CASE(a_colon_before_an_address_is_no_address) {
+  for (const char* text :
+       {"+0 dns add :1.2.3.4", "+0 dns add 1:1.2.3.4", "+0 < :1.2.3.4:5 > S 0:0(0)"}) {
+    const auto script = parse(text);
+    BOOST_REQUIRE_MESSAGE(!script.ok(), text);
+    BOOST_TEST(script.error().where.line == 1u);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(every_truncation_of_a_script_is_read_or_refused) {
   const std::string whole =
       "--mtu=1500\n`x`\n+.1...0.2 read(3, {a=[1, \"b\"|C]}, 4) = -1 EAGAIN (no (more))\n"
