@@ -11,6 +11,20 @@
 
 namespace dashi {
 
+namespace {
+
+// RFC 6191 2: whether a SYN is of a new connection, and no old segment. Where both have timestamps these
+// decide, and an older one is believed against a greater number; one where none was before is enough.
+bool begins_anew(const TimeWait& record, const TcpSegment& segment, const TcpConfig& config) {
+  const bool greater = SeqNum(segment.sequence).after(record.rcv_nxt);
+  if (!config.timestamps || !segment.options.timestamps.has_value()) return greater;
+  if (!record.timestamps) return true;
+  const auto newer = static_cast<int32_t>(segment.options.timestamps->value - record.ts_recent);
+  return newer > 0 || (newer == 0 && greater);
+}
+
+}  // namespace
+
 void TcpProxy::handle_time_wait(Instant now, uint32_t slot, const Packet& packet) {
   TimeWait& record = time_wait_[slot];
   const TcpSegment& segment = packet.tcp;
@@ -21,11 +35,8 @@ void TcpProxy::handle_time_wait(Instant now, uint32_t slot, const Packet& packet
     room_.context.drop(DropReason::kTcpUnacceptable, packet.frame);
     return;
   }
-  // RFC 6191 2: a newer timestamp shows a new connection as a higher sequence number does.
-  const bool newer = record.timestamps && segment.options.timestamps.has_value() &&
-                     static_cast<int32_t>(segment.options.timestamps->value - record.ts_recent) > 0;
   const bool first = segment.syn() && !segment.ack() && !segment.fin();
-  if (first && (newer || sequence.after(record.rcv_nxt))) {
+  if (first && begins_anew(record, segment, room_.config)) {
     open(now, packet, slot);
     return;
   }
