@@ -10,6 +10,7 @@ namespace {
 constexpr uint32_t kBetaTenths = 7;
 constexpr uint64_t kAlphaNumerator = 9;
 constexpr uint64_t kAlphaDenominator = 17;
+constexpr uint32_t kUsualMss = 1460;
 constexpr int64_t kCubeClampMs = 100'000;  // a cubic that far away is beyond every window
 
 uint64_t cube_root(uint64_t value) {
@@ -28,14 +29,20 @@ uint64_t cube_root(uint64_t value) {
 
 int64_t milliseconds(Duration d) { return d.count() / 1'000'000; }
 
+// RFC 6928 2: as many segments of Ethernet's size, but two of any.
+uint32_t initial_window(const TcpConfig& config, uint32_t mss) {
+  const uint32_t segments = config.initial_window_segments;
+  return std::min(segments * mss, std::max(2 * mss, segments * kUsualMss));
+}
+
 }  // namespace
 
 void Congestion::start(const TcpConfig& config, uint32_t mss) {
-  cwnd = config.initial_window_segments * mss;
+  cwnd = initial_window(config, mss);
 }
 
 void Congestion::restart_after_idle(const TcpConfig& config, uint32_t mss) {
-  cwnd = std::min(cwnd, config.initial_window_segments * mss);
+  cwnd = std::min(cwnd, initial_window(config, mss));
   epoch_ = kNever;
 }
 

@@ -61,7 +61,7 @@ size_t lay_out(TcpRoom& room, std::span<const FrameSlot> slots, size_t headers, 
 // Writes the headers of the frames that hold `bytes` of payload from `plan.sequence` on.
 size_t fill_headers(TcpRoom& room, Instant now, Connection& c, std::span<const FrameSlot> slots,
                     const Plan& plan, size_t chunk, const Sent& sent) {
-  const IpOut ip = ip_out(c.remote, c.guest);
+  const IpOut ip = ip_out(room, c.remote, c.guest);
   const auto segment = static_cast<uint16_t>(payload_max(c));
   size_t done = 0;
   size_t frames = 0;
@@ -381,7 +381,7 @@ Fate probe_window(TcpRoom& room, Instant now, Connection& c) {
   plan.fin_fits = plan.bytes == 0;
   plan.frames_max = 1;
   if (d.retries >= room.config.data_retries) {  // RFC 9293 3.8.3: nobody answers
-    send_reset(room, c);
+    send_reset(room, now, c);
     return Fate::kAbandoned;
   }
   const Sent sent = send_data(room, now, c, plan);

@@ -99,10 +99,9 @@ void established(TcpRoom& room, Instant now, Connection& c) {
   if (c.down.timing) c.rtt.sample(room.config, now, now - c.down.timed_at);
   c.down.congestion.start(room.config, c.down.mss);
   c.down.recover = c.down.iss;
-  if (c.down.retries != 0) {
-    c.rtt.restart_after_syn_loss(room.config);
-    c.down.congestion.cwnd = c.down.mss;  // RFC 5681 3.1: one segment after a lost SYN or SYN-ACK
-  }
+  if (c.down.retries != 0) c.rtt.restart_after_syn_loss(room.config);
+  // RFC 5681 3.1: one segment after lost SYNs; a single one may have been merely slow (RFC 6928 2).
+  if (c.down.retries > 1) c.down.congestion.cwnd = c.down.mss;
   c.down.timing = false;
   c.down.retransmit_pending = false;
   c.down.retries = 0;

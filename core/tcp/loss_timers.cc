@@ -54,7 +54,7 @@ Fate retransmission_timeout(TcpRoom& room, Instant now, Connection& c) {
   room.context.counters.increment(Counter::kTcpTimeouts);
   // RFC 9293 3.8.3: R2.
   if (++d.retries > room.config.data_retries) {
-    send_reset(room, c);
+    send_reset(room, now, c);
     return Fate::kAbandoned;
   }
   if (d.retries == 1) {

@@ -29,7 +29,7 @@ RawHeader with_options(TcpHeader header, const TcpOptions& options) {
 }
 
 bool send_header(TcpRoom& room, const Endpoint& from, const Endpoint& to, const RawHeader& header) {
-  const bool sent = room.context.writer.send_ip(ip_out(from, to), header.bytes(), {},
+  const bool sent = room.context.writer.send_ip(ip_out(room, from, to), header.bytes(), {},
                                                 offsetof(TcpHeader, checksum));
   if (!sent) room.link_blocked = true;
   return sent;
@@ -64,8 +64,9 @@ SeqNum sequence_now(const Connection& c) {
 
 }  // namespace
 
-IpOut ip_out(const Endpoint& from, const Endpoint& to) {
+IpOut ip_out(const TcpRoom& room, const Endpoint& from, const Endpoint& to) {
   IpOut ip;
+  ip.ttl = room.config.ttl;
   ip.source = from.address;
   ip.destination = to.address;
   ip.protocol = IpProtocol::kTcp;
@@ -200,13 +201,15 @@ void send_bare_ack(TcpRoom& room, const Endpoint& guest, const Endpoint& remote,
   send_header(room, remote, guest, with_options(header, options));
 }
 
-bool send_reset(TcpRoom& room, Connection& c) {
+bool send_reset(TcpRoom& room, Instant now, Connection& c) {
   TcpHeader header = plain_header(c.remote, c.guest, sequence_now(c), kTcpRst);
   if (c.opening != Opening::kSynSent) {  // else nothing was heard that could be acknowledged
     header.flags = kTcpRst | kTcpAck;
     header.acknowledgment = c.secured().raw();
   }
-  if (!send_header(room, c.remote, c.guest, with_options(header, {}))) return false;
+  TcpOptions options;  // RFC 7323 3.2
+  if (c.stamps.on) options.timestamps = c.stamps.option(now);
+  if (!send_header(room, c.remote, c.guest, with_options(header, options))) return false;
   room.context.counters.increment(Counter::kTcpResetsSent);
   return true;
 }

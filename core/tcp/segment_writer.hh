@@ -46,7 +46,7 @@ struct BareAck {
 void send_bare_ack(TcpRoom& room, const Endpoint& guest, const Endpoint& remote,
                    const BareAck& ack);
 // RST of a connection we know. False: the link had no room.
-bool send_reset(TcpRoom& room, Connection& c);
+bool send_reset(TcpRoom& room, Instant now, Connection& c);
 // RST in answer to a segment of no connection (RFC 9293 3.10.7.1); never to a RST. Rate-limited.
 void send_reset_for(TcpRoom& room, Instant now, const Packet& packet);
 // The same for a SYN remembered only by its numbers.
@@ -55,6 +55,6 @@ void refuse_syn(TcpRoom& room, const Endpoint& guest, const Endpoint& remote, Se
 // The MSS we announce: payload bytes of a full-sized segment of the guest.
 uint16_t announced_mss(const TcpRoom& room, Family family);
 
-IpOut ip_out(const Endpoint& from, const Endpoint& to);
+IpOut ip_out(const TcpRoom& room, const Endpoint& from, const Endpoint& to);
 
 }  // namespace dashi

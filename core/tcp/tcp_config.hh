@@ -14,6 +14,7 @@ inline constexpr uint16_t kMssFloor = 48;
 struct TcpConfig {
   enum class Congestion : uint8_t { kCubic, kNewReno };
 
+  uint8_t ttl = 64;                       // of what the guest is sent (RFC 9293 MUST-49)
   uint16_t mss = 0;                       // announced to the guest; 0 = MTU - headers
   uint8_t window_scale = 7;               // our receive shift, 0..14 (RFC 7323 2.2)
   uint32_t window_initial = 1u << 16;     // what the guest may have in flight at first
@@ -32,13 +33,13 @@ struct TcpConfig {
   Duration time_wait = 60s;                    // 2 MSL
   Duration fin_wait_2 = 60s;                   // silence after which a half-closed guest is probed
   Duration linger = 2min;                      // the host takes nothing of what a closed guest left
-  Duration half_open = 75s;                    // SYN-ACK or SYN unanswered
+  Duration half_open = 3min;                   // SYN-ACK or SYN unanswered: MUST-23
   Duration connect_timeout = 130s;             // the host's connect took too long
   Duration failure_memory = 1s;                // a retransmitted SYN gets the same answer
   Duration keep_alive_idle = 2h;               // RFC 9293 MUST-28
   Duration keep_alive_interval = 75s;
   uint8_t keep_alive_probes = 9;
-  uint8_t syn_retries = 6;    // SYN and SYN-ACK
+  uint8_t syn_retries = 7;    // SYN and SYN-ACK: for as long as half_open
   uint8_t data_retries = 15;  // RFC 9293 3.8.3 R2
 };
 

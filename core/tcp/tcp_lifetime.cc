@@ -14,7 +14,7 @@ void TcpProxy::settle(Instant now, uint32_t slot, Fate fate) {
       finish_if_done(now, slot);
       return;
     case Fate::kReset:
-      if (!c.detached && !send_reset(room_, c)) {
+      if (!c.detached && !send_reset(room_, now, c)) {
         owe_reset(now, c);
         return;
       }

@@ -247,7 +247,7 @@ Fate TcpProxy::fire(Instant now, Connection& c) {
   if (deadline_of(c, room_.config) <= now) {  // only keep-alive is left
     room_.trace_fired(c.id, TcpTimer::kKeepAlive);
     if (c.keep_alive_probes >= room_.config.keep_alive_probes) {
-      send_reset(room_, c);
+      send_reset(room_, now, c);
       return Fate::kAbandoned;
     }
     ++c.keep_alive_probes;
@@ -289,7 +289,7 @@ void TcpProxy::handle_timers(Instant now) {
 // One turn of a connection that has work: data, then the ACK that no data carried.
 Fate TcpProxy::visit(Instant now, Connection& c) {
   if (c.reset_owed) {
-    if (send_reset(room_, c)) return Fate::kAbandoned;
+    if (send_reset(room_, now, c)) return Fate::kAbandoned;
     room_.mark_ready(c);
     return Fate::kLives;
   }

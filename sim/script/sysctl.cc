@@ -44,8 +44,10 @@ struct Meaning {
   const char* name;
   void (*apply)(const Arguments&, TcpConfig&);
 };
-const std::array<Meaning, 11> kMeanings{
-    {{"net.ipv4.tcp_sack", [](const Arguments& a, TcpConfig& t) { t.sack = a.first() != 0; }},
+const std::array<Meaning, 12> kMeanings{
+    {{"net.ipv4.ip_default_ttl",
+      [](const Arguments& a, TcpConfig& t) { t.ttl = small(a.first()); }},
+     {"net.ipv4.tcp_sack", [](const Arguments& a, TcpConfig& t) { t.sack = a.first() != 0; }},
      {"net.ipv4.tcp_timestamps",
       [](const Arguments& a, TcpConfig& t) { t.timestamps = a.first() != 0; }},
      {"net.ipv4.tcp_rmem",

@@ -107,9 +107,9 @@ BOOST_AUTO_TEST_CASE(peers_beyond_those_the_guest_may_leave_unanswered_wait_in_t
   world.run_for(10s);
   BOOST_TEST(world.guest().tcp().record(own).received == 100'000u);
   BOOST_TEST(world.nat().counters()[Counter::kTcpAccepted] == 3u);
-  world.run_for(60s);  // the first are given up
+  world.run_for(165s);  // the first are given up
   BOOST_TEST(world.nat().counters()[Counter::kTcpAccepted] == 5u);
-  world.run_for(80s);
+  world.run_for(185s);
   BOOST_TEST(world.nat().flow_counts().tcp == 0u);
   for (const std::string& violation : world.violations()) {  // SYNs for the guest that is not there
     BOOST_TEST(violation.rfind("frames sent to somebody else", 0) == 0, violation);

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The table of core/tcp/CONFORMANCE.md: every row is whole, and every test that it names exists.
 
-The last cell of a row shows the rule by naming tests in `code`, or begins with a reason of KINDS. A test is
-`suite/case` of a Boost program below tests/, or the path of a script below scenarios/.
+The last cell of a row shows the rule by naming tests in `code`, or begins with a reason of KINDS; where a rule
+is kept otherwise a test shows what is done instead. A test is `suite/case` of a Boost program below tests/, or the path of a script below scenarios/.
 """
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sources import Finding, code_only, files, main
 
 TABLE = "core/tcp/CONFORMANCE.md"
 SHOWN = "shown"
-KINDS = ("does not apply", "open")
+KINDS = ("does not apply", "kept otherwise", "open")
 _SUITE = re.compile(r"\bBOOST_(?:AUTO|FIXTURE)_TEST_SUITE\(\s*(\w+)")
 _CASE = re.compile(r"\b(?:BOOST_AUTO_TEST_CASE|BOOST_FIXTURE_TEST_CASE|TCP_CASE)\(\s*(\w+)")
 _RULE = re.compile(r"\|(?:[ :-]+\|)+")
@@ -54,7 +54,10 @@ def _row(root: Path, cases: set[str], cells: list[str]) -> Iterator[str]:
         return
     names = _NAME.findall(cells[2])
     if kind_of(cells[2]) == SHOWN and not names:
-        yield f"{cells[0]} names no test: name one, or say '{KINDS[0]}: ' or '{KINDS[1]}: ' and why"
+        kinds = " or ".join(f"'{kind}: '" for kind in KINDS)
+        yield f"{cells[0]} names no test: name one, or say {kinds} and why"
+    if kind_of(cells[2]) == "kept otherwise" and not names:
+        yield f"{cells[0]} names no test of what is done instead"
     for name in names:
         known = (root / name).is_file() if name.endswith(".pkt") else name in cases
         if not known:

@@ -171,9 +171,10 @@ class Conformance(Tree):
 
     def test_what_there_is_may_be_named(self) -> None:
         rows = ("| R-1 | a | `suite/works`, `suite/works_too` and `other/elsewhere` |", "| R-2 | a | `scenarios/tcp/a.pkt` |",
-                "| R-3 | a | does not apply: no reason |", "| R-4 | a | open: done; no test |", "| R-4 | b | open: no |")
+                "| R-3 | a | does not apply: no reason |", "| R-4 | a | open: done; no test |", "| R-4 | b | open: no |",
+                "| R-5 | a | kept otherwise: better so, `suite/works` |")
         self.assertEqual(self.judged(*rows), [])
-        self.assertEqual(conformance.counts(self.root), {"shown": 2, "does not apply": 1, "open": 2})
+        self.assertEqual(conformance.counts(self.root), {"shown": 2, "does not apply": 1, "kept otherwise": 1, "open": 2})
 
     def test_what_there_is_not_is_found(self) -> None:
         for name in ("suite/gone", "suite/elsewhere", "other/works", "scenarios/tcp/b.pkt", "works"):
@@ -186,6 +187,7 @@ class Conformance(Tree):
             with self.subTest(row=row):
                 self.assertIn("three cells", "".join(self.judged(row)))
         self.assertIn("names no test", "".join(self.judged("| R-1 | a | surely |")))
+        self.assertIn("instead", "".join(self.judged("| R-1 | a | kept otherwise: better so |")))
         self.assertIn("already", "".join(self.judged("| R-1 | a | open: b |", "| R-1 | a | open: c |")))
 
 

@@ -131,6 +131,37 @@ BOOST_AUTO_TEST_CASE(carries_urgent_bytes_as_any_others) {  // RFC 9293 3.8.5, R
   BOOST_TEST(TcpBench::written(host) == "urgenturgenturgent");
 }
 
+BOOST_AUTO_TEST_CASE(bears_urgent_marks_wherever_they_stand_and_sends_none) {  // RFC 6093 2, 6
+  constexpr size_t kUrgentPointer = 14 + 20 + 18;
+  TcpBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  const auto marked = [&](uint8_t flags, uint32_t offset, uint16_t pointer, const char* payload) {
+    ByteVector frame =
+        bench.segment(flags, kGuestIsn + 1 + offset, bench.isn + 1, 501, text(payload), {});
+    store(MutableBytes(frame).subspan(kUrgentPointer), Be16(pointer));
+    const GuestFrame view{frame, {.csum_trusted = true}};
+    bench.nat().handle_frames(bench.now, {&view, 1});
+    bench.turn();
+  };
+  marked(kTcpAck | kTcpUrg, 0, 1, "");             // nothing to be urgent
+  marked(kTcpAck, 0, 7, "a");                      // a pointer without its flag
+  marked(kTcpAck | kTcpUrg, 4, 65535, "ef");       // ahead of a gap, beyond the window
+  marked(kTcpAck | kTcpUrg, 1, 2, "bcd");          // which this fills
+  marked(kTcpSyn | kTcpUrg, 0, 3, "");             // challenged, like any SYN
+  marked(kTcpAck | kTcpUrg | kTcpFin, 6, 0, "g");  // and the end
+  BOOST_TEST(TcpBench::written(host) == "abcdefg");
+  BOOST_TEST(host.fin_written);
+  bench.host_writes(host, text("answer"));
+  bench.host_ends(host);
+  BOOST_TEST(!bench.link.frames.empty());
+  while (!bench.link.frames.empty()) {
+    const auto heard = bench.hear();
+    BOOST_TEST((heard.packet.tcp.flags & kTcpUrg) == 0);
+    BOOST_TEST(heard.frame.bytes[kUrgentPointer] == 0);
+    BOOST_TEST(heard.frame.bytes[kUrgentPointer + 1] == 0);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(bears_old_duplicates_after_either_side_closed) {
   for (const bool guest_first : {true, false}) {
     TcpBench bench(quiet_config());

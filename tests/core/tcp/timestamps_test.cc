@@ -209,6 +209,13 @@ TCP_CASE(open_a_connection_again_out_of_time_wait) {  // RFC 6191 2
   }
 }
 
+TCP_CASE(go_with_a_reset) {  // RFC 7323 3.2
+  StampedBench bench(quiet_config());
+  StreamState& host = bench.open();
+  bench.host_resets(host);
+  BOOST_TEST(echoed(bench.expect(kTcpRst | kTcpAck)) == 5001u);
+}
+
 TCP_CASE(survive_saving_and_restoring) {
   StampedBench bench(quiet_config());
   StreamState& host = bench.open();

@@ -261,6 +261,20 @@ TCP_CASE(leaves_with_the_host_what_the_guest_does_not_take) {  // scenario 18
   BOOST_TEST(host.consumed == 0u);
 }
 
+TCP_CASE(begins_with_two_large_segments_or_with_14600_bytes) {  // RFC 6928 2
+  for (const auto& [mss, first] : {std::pair{1460u, 14600u}, {4096u, 12288u}, {8960u, 17920u}}) {
+    Config config = quiet_config();
+    config.topology.mtu = mss + (family_under_test == Family::kIpv4 ? 40 : 60);
+    TcpBench bench(config);
+    bench.link.link_limits.mtu = config.topology.mtu;
+    bench.syn_options = {2, 4, static_cast<uint8_t>(mss >> 8), static_cast<uint8_t>(mss), 1, 3,
+                         3, 7};
+    StreamState& host = bench.establish();
+    bench.host_writes(host, pattern(65536));
+    BOOST_TEST(bench.swallow(0) == first);
+  }
+}
+
 TCP_CASE(shares_the_turn_between_connections) {
   TcpBench bench(quiet_config());
   bench.syn_options = {2, 4, 0x05, 0xb4, 1, 3, 3, 14};
