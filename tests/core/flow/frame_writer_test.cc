@@ -151,6 +151,7 @@ BOOST_AUTO_TEST_CASE(finishes_tcp_in_place_over_any_slot) {
         }
         ByteVector tcp(20, 0);
         tcp[12] = 0x50;
+        put_u16(tcp, 0, 443);
         put_u16(tcp, 2, 80);
         const Filled filled = world.writer.finish_tcp(slots[0], ip, tcp, n, 0);
         world.writer.commit({&filled, 1});
