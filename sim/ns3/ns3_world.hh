@@ -42,11 +42,14 @@ Result<Done, std::string> validate(const Ns3WorldConfig& config);
 // One TCP connection of the guest's (or, inbound, of the remote's through a forwarded port).
 struct Ns3Transfer {
   Family family = Family::kIpv4;
-  uint64_t up_bytes = 0;             // from who connects
-  uint64_t down_bytes = 0;           // to who connects
-  bool answer_after_eof = false;     // the server sends when the client's FIN came (half close)
+  uint64_t up_bytes = 0;          // from who connects
+  uint64_t down_bytes = 0;        // to who connects
+  bool answer_after_eof = false;  // the server sends when the client's FIN came (half close)
+  bool ask_after_eof = false;     // the client sends when the server's FIN came
+  bool client_finishes = false;   // FIN although it sends nothing, not only for the peer's FIN
+  bool server_finishes = false;
   bool inbound = false;              // the remote connects to a forwarded port, the guest serves
-  bool refused = false;              // to a port where nobody listens
+  bool refused = false;              // to a port where nobody listens (inbound: in the guest)
   bool unreachable = false;          // to an address nobody can reach
   uint64_t server_aborts_after = 0;  // RST once it received so many bytes; 0: never
   uint64_t client_aborts_after = 0;
@@ -79,6 +82,9 @@ struct Ns3TaskResult {
   Instant finished = kNever;  // the last receiver had its last byte and FIN; or the last answer
   uint64_t up_bytes = 0;      // received by the server
   uint64_t down_bytes = 0;    // received by the client
+  bool up_right = true;       // of those, every one is what was sent
+  bool down_right = true;
+  bool accepted = false;  // the server had a connection
   bool client_eof = false;
   bool server_eof = false;
   uint32_t sent = 0;  // probes

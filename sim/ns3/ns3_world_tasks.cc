@@ -96,7 +96,7 @@ void Ns3World::Impl::start_transfer(Ns3Task& task, TaskId id) {
   server.expect_bytes = transfer.up_bytes;
   server.expect_pattern = up_pattern;
   server.send_after_eof = transfer.answer_after_eof;
-  server.finish_after_send = transfer.down_bytes > 0;
+  server.finish_after_send = transfer.down_bytes > 0 || transfer.server_finishes;
   server.abort_after = transfer.server_aborts_after;
   server.read_late = transfer.server_reads_late;
   StreamRole client;
@@ -104,7 +104,9 @@ void Ns3World::Impl::start_transfer(Ns3Task& task, TaskId id) {
   client.send_pattern = up_pattern;
   client.expect_bytes = transfer.down_bytes;
   client.expect_pattern = up_pattern + 1;
-  client.finish_after_send = transfer.up_bytes > 0 || transfer.down_bytes == 0;
+  client.send_after_eof = transfer.ask_after_eof;
+  client.finish_after_send =
+      transfer.up_bytes > 0 || transfer.down_bytes == 0 || transfer.client_finishes;
   client.abort_after = transfer.client_aborts_after;
   client.read_late = transfer.client_reads_late;
 
@@ -121,7 +123,7 @@ void Ns3World::Impl::start_transfer(Ns3Task& task, TaskId id) {
   const auto from_node = transfer.inbound ? topology.remote() : client_node();
   Endpoint to{Ns3Topology::remote_address(transfer.family), port};
   if (transfer.inbound) to.address = Ns3Topology::host_address(transfer.family);
-  if (transfer.refused) to.port = Port{kRefusingPort};
+  if (transfer.refused && !transfer.inbound) to.port = Port{kRefusingPort};
   if (transfer.unreachable) to.address = Ns3Topology::unreachable(transfer.family);
   const auto on_change = [this, id] { changed(id); };
   task.server = std::make_unique<StreamServer>(queue, server_node,
@@ -135,7 +137,7 @@ void Ns3World::Impl::start_transfer(Ns3Task& task, TaskId id) {
     Forward forward;
     forward.protocol = ForwardProtocol::kTcp;
     forward.host = to;
-    forward.guest_port = port;
+    forward.guest_port = transfer.refused ? Port{kRefusingPort} : port;
     const auto added = nat->add_forward(queue.now(), forward);
     if (!added.ok()) {
       finish(task, std::string("the Nat cannot forward: ") + text_of(added.error()));
@@ -167,6 +169,9 @@ void Ns3World::Impl::update_transfer(Ns3Task& task) {
   result.server_eof = server.eof;
   result.up_bytes = server.received;
   result.down_bytes = client.received;
+  result.up_right = !server.wrong_at;
+  result.down_right = !client.wrong_at;
+  result.accepted = server_end != nullptr;
   result.first_byte = std::min(client.first_byte_at, server.first_byte_at);
   if (result.done) return;  // how the other end heard of a failure is still written down
   if (client.wrong_at || server.wrong_at) {
