@@ -40,7 +40,16 @@ class ArchiveBase {
   }
 
  protected:
+  // No time that was saved is so far away; sums of a few of them do not overflow.
+  static constexpr int64_t kTimeMax = int64_t{1} << 60;  // ns, 36 years
+
   Derived& self() { return static_cast<Derived&>(*this); }
+
+  void check_time(int64_t ns) {
+    if constexpr (Derived::kReading) {
+      if (ns > kTimeMax || ns < -kTimeMax) self().fail();
+    }
+  }
 
   template <typename T>
   void dispatch(T& value) {
@@ -67,11 +76,13 @@ class ArchiveBase {
   void field(Instant& value) {
     int64_t ns = nanoseconds(value);
     self().integer(ns);
+    if (ns != nanoseconds(kNever)) check_time(ns);
     value = instant_from_nanoseconds(ns);
   }
   void field(Duration& value) {
     int64_t ns = value.count();
     self().integer(ns);
+    check_time(ns);
     value = Duration(ns);
   }
   template <typename T, size_t N>

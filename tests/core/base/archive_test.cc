@@ -73,6 +73,34 @@ BOOST_AUTO_TEST_CASE(fails_on_a_short_source_and_on_a_length_beyond_its_bound) {
   BOOST_TEST(!reader.ok());
 }
 
+// Sums of times that were read do not overflow.
+BOOST_AUTO_TEST_CASE(reads_no_time_of_centuries_but_never) {
+  const auto read_back = [](Duration time) {
+    Vault vault;
+    ArchiveWriter writer(vault);
+    writer(time);
+    ArchiveReader reader(vault);
+    Duration back{};
+    reader(back);
+    return reader.ok();
+  };
+  BOOST_TEST(read_back(24h * 365 * 36));
+  BOOST_TEST(!read_back(24h * 365 * 100));
+  BOOST_TEST(!read_back(24h * 365 * -100));
+  Vault vault;
+  ArchiveWriter writer(vault);
+  Instant never = kNever;
+  Instant late = kNever - Duration(1);
+  writer(never, late);
+  ArchiveReader reader(vault);
+  Instant back;
+  reader(back);
+  BOOST_TEST(reader.ok());
+  BOOST_TEST((back == kNever));
+  reader(back);
+  BOOST_TEST(!reader.ok());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace dashi
