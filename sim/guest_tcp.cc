@@ -263,7 +263,8 @@ bool GuestTcp::handle_ack(uint32_t index, const Parsed& segment, uint64_t positi
 }
 
 void GuestTcp::update_window(Flow& flow, const Parsed& segment, uint64_t position, uint64_t ack) {
-  const bool newer = flow.wl1 < position || (flow.wl1 == position && flow.wl2 <= ack);
+  // However old the sequence number of what acknowledges more: else the edge would move by that much.
+  const bool newer = flow.wl2 < ack || (flow.wl2 == ack && flow.wl1 <= position);
   if (!newer) return;
   const bool scaled = flow.record.peer_scale.has_value() && spec_.window_scale.has_value();
   flow.window = uint64_t{segment.window} << (scaled ? *flow.record.peer_scale : 0);

@@ -24,11 +24,13 @@ struct Heard {
   std::optional<uint32_t> echo;  // TSecr
 };
 
+// RFC 9293 3.10.7.4, and besides whatever acknowledges more, however old its sequence number: what the guest
+// sends again says how its window is now, and SND.WND left as it is would move the edge by what is acknowledged.
 void update_window(Connection& c, const TcpSegment& segment) {
   const SeqNum sequence(segment.sequence);
   const SeqNum ack(segment.acknowledgment);
   Downlink& d = c.down;
-  const bool newer = d.wl1.before(sequence) || (d.wl1 == sequence && d.wl2.at_or_before(ack));
+  const bool newer = ack.after(d.wl2) || (ack == d.wl2 && d.wl1.at_or_before(sequence));
   if (!newer) return;
   d.window = static_cast<uint32_t>(segment.window) << (segment.syn() ? 0 : d.shift);
   d.window_max = std::max(d.window_max, d.window);
