@@ -92,7 +92,7 @@ class NativeRun {
     if (!app_) app_ = world_.apps().next_accepted(listens_at_);
     const bool guest_over = !flow_ ? plan_.refused && server_over() : move_guest();
     const bool server_over_now = !app_ ? plan_.refused && guest_over : move_server();
-    if ((flow_ && plan_.guest.late) || (app_ && plan_.server.late)) watch_the_late();
+    if (flow_ && app_ && (plan_.guest.late || plan_.server.late)) watch_the_late();
     return guest_over && server_over_now;
   }
 
