@@ -14,16 +14,21 @@ bool is_name(char c) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+struct Statement {
+  std::string text;
+  size_t at = 0;  // where it begins
+};
+
 // Statements end with a line or a semicolon outside of brackets; a backslash joins lines.
-std::vector<std::string> statements(const std::string& text) {
-  std::vector<std::string> all(1);
+std::vector<Statement> statements(const std::string& text) {
+  std::vector<Statement> all(1);
   int depth = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (c == '\\') {
       while (i + 1 < text.size() && text[i + 1] != '\n') ++i;
       ++i;
-      if (!all.back().empty()) all.back() += ' ';
+      if (!all.back().text.empty()) all.back().text += ' ';
       continue;
     }
     if (c == '#') {
@@ -31,10 +36,12 @@ std::vector<std::string> statements(const std::string& text) {
       continue;
     }
     depth += (c == '(' || c == '[') - (c == ')' || c == ']');
-    if (c == ';' || (c == '\n' && depth == 0))
+    if (c == ';' || (c == '\n' && depth == 0)) {
       all.emplace_back();
-    else if (!all.back().empty() || (c != ' ' && c != '\t' && c != '\r'))
-      all.back() += c;
+    } else if (!all.back().text.empty() || (c != ' ' && c != '\t' && c != '\r' && c != '\n')) {
+      if (all.back().text.empty()) all.back().at = i;
+      all.back().text += c;
+    }
   }
   return all;
 }
@@ -261,27 +268,27 @@ CodeVerdict Code::run(const std::string& text, const Lookup& lookup) {
     const auto variable = variables_.find(name);
     return variable == variables_.end() ? lookup(name) : std::optional(variable->second);
   };
-  for (std::string statement : statements(text)) {
+  for (auto& [statement, at] : statements(text)) {
     while (!statement.empty() && (statement.back() == ' ' || statement.back() == '\r'))
       statement.pop_back();
     if (statement.empty() || takes_word(statement, "print")) continue;
     const std::string whole = statement;
     const bool assertion = takes_word(statement, "assert");
     const std::string target = assertion ? "" : takes_target(statement);
-    if (!assertion && target.empty()) return {CodeVerdict::Kind::kNotServed, "code: " + whole};
+    if (!assertion && target.empty()) return {CodeVerdict::Kind::kNotServed, "code: " + whole, at};
     Expression expression(statement, look);
     const int64_t value = expression.value(0);
     if (!expression.wrong().empty() || !expression.ended()) {
-      if (expression.not_known()) return {CodeVerdict::Kind::kNotServed, expression.wrong()};
+      if (expression.not_known()) return {CodeVerdict::Kind::kNotServed, expression.wrong(), at};
       std::string why = "code: " + whole;
       if (!expression.wrong().empty()) why.append(": ").append(expression.wrong());
-      return {CodeVerdict::Kind::kNotServed, std::move(why)};
+      return {CodeVerdict::Kind::kNotServed, std::move(why), at};
     }
     if (!assertion)
       variables_[target] = value;
     else if (value == 0)
       return {CodeVerdict::Kind::kFails,
-              whole.substr(0, whole.find(',')) + " does not hold: " + expression.names()};
+              whole.substr(0, whole.find(',')) + " does not hold: " + expression.names(), at};
   }
   return {};
 }

@@ -15,6 +15,7 @@ struct CodeVerdict {
   enum class Kind : uint8_t { kHolds, kFails, kNotServed };
   Kind kind = Kind::kHolds;
   std::string why;  // of the other two: which assertion, and what its names are; what is missing
+  size_t at = 0;    // where in the text the statement begins that does not hold, or is not served
 };
 
 class Code {

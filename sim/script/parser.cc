@@ -157,7 +157,8 @@ Event parse_event(ParserState& in) {
   } else if (next.kind == Token::Kind::kCommand) {
     event.what = CommandSpec{in.take().text};
   } else if (next.kind == Token::Kind::kCode) {
-    event.what = CodeSpec{in.take().text};
+    Token code = in.take();
+    event.what = CodeSpec{code.where, std::move(code.text)};
   } else if (is_directive(next)) {
     event.what = parse_directive(in, next.where.line);
   } else if (next.kind == Token::Kind::kWord) {

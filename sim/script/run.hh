@@ -69,7 +69,7 @@ class Run {
   bool is_listened_to(const SeenPacket& seen) const;
   Commanded commanded();
   void direct(const Event& event, const DirectiveSpec& directive);
-  void assert_code(const Event& event, const CodeSpec& code);
+  void assert_code(const CodeSpec& code);
   bool handshake_over();
   void turn_to(bool second);
   ScriptedGuest& speaker() { return at_second_ ? second_->script() : world_.script(); }

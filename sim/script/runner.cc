@@ -149,7 +149,7 @@ void Run::handle(const Event& event) {
   if (const auto* directive = std::get_if<DirectiveSpec>(&event.what)) {
     return direct(event, *directive);
   }
-  if (const auto* code = std::get_if<CodeSpec>(&event.what)) return assert_code(event, *code);
+  if (const auto* code = std::get_if<CodeSpec>(&event.what)) return assert_code(*code);
   if (const auto* command = std::get_if<CommandSpec>(&event.what)) {
     note(world_.now(), '`', command->text + "  (not run)");
     if (began_ && changes_setting(command->text)) {
@@ -160,7 +160,7 @@ void Run::handle(const Event& event) {
 
 // --- Assertions ---
 
-void Run::assert_code(const Event& event, const CodeSpec& code) {
+void Run::assert_code(const CodeSpec& code) {
   world_.run_until(world_.now());
   std::optional<GuestTcpInfo> info;
   if (const auto ends = conversation_.current()) {
@@ -168,8 +168,16 @@ void Run::assert_code(const Event& event, const CodeSpec& code) {
   }
   const auto verdict =
       code_.run(code.text, [&](const std::string& name) { return tcp_info_value(name, info); });
-  if (verdict.kind == CodeVerdict::Kind::kNotServed) return skip(event.where, verdict.why);
-  if (verdict.kind == CodeVerdict::Kind::kFails) differ(event.where, verdict.why);
+  if (verdict.kind == CodeVerdict::Kind::kHolds) return;
+  Where where{code.where.line, code.where.column + 2};
+  for (const char c : std::string_view(code.text).substr(0, verdict.at)) {
+    where = c == '\n' ? Where{where.line + 1, 1} : Where{where.line, where.column + 1};
+  }
+  // Packetdrill's code is Python, of which much has no meaning here; in ours it is a mistake.
+  const bool foreign = verdict.kind == CodeVerdict::Kind::kNotServed && setting_.packetdrill;
+  if (foreign) return skip(where, verdict.why);
+  const bool mistake = verdict.kind == CodeVerdict::Kind::kNotServed;
+  differ(where, (mistake ? "column " + std::to_string(where.column) + ": " : "") + verdict.why);
 }
 
 // Packetdrill's scripts mean the kernel that answers the guest: its accept and its connect return when

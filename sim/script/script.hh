@@ -176,6 +176,7 @@ struct CommandSpec {
 };
 
 struct CodeSpec {
+  Where where;
   std::string text;  // between %{ and }%
 };
 
