@@ -212,6 +212,7 @@ void SmallWorld::move(SmallMove what) {
       apps_.finish(0);
       return;
     case SmallMove::kHostAborts:
+      aborted_ = true;
       apps_.abort(0);
       return;
     case SmallMove::kResult:
@@ -256,6 +257,7 @@ void SmallWorld::take(const SmallEvent& event) {
       hear_result();
       break;
     case Kind::kTimer:
+      ++timers_taken_;
       fire_timer();
       break;
   }
@@ -432,6 +434,25 @@ void SmallWorld::judge_left(std::vector<std::string>& found) const {
   expect("frames left", wire_.up.size() + wire_.down.size(), 0);
 }
 
+bool SmallWorld::must_come_through() const {
+  const AppKind far = session_.far;
+  const bool answers =
+      far != AppKind::kRefuse && far != AppKind::kUnreachable && far != AppKind::kBlackhole;
+  const bool may_give_up = !session_.open && timers_taken_ > config_.tcp.syn_retries;
+  return answers && !aborted_ && !may_give_up;
+}
+
+void SmallWorld::judge_whole(std::vector<std::string>& found) const {
+  const GuestTcp& guest = guest_.tcp();
+  const bool guest_came =
+      guest.count() != 0 && guest.record(0).eof && !guest.record(0).reset && !guest.record(0).icmp;
+  bool far_came = false;
+  for (uint32_t app = 0; app < apps_.count(); ++app) {
+    far_came |= apps_.record(app).eof && !apps_.record(app).reset;
+  }
+  if (!guest_came || !far_came) found.push_back("nothing broke it, and it did not come through");
+}
+
 std::vector<std::string> SmallWorld::broken() const {
   const bool ended = over();
   std::vector<std::string> found = broken_;
@@ -452,6 +473,7 @@ std::vector<std::string> SmallWorld::broken() const {
     if (ended) judge_guest(guest, found);
   }
   if (ended) judge_left(found);
+  if (ended && must_come_through()) judge_whole(found);
   return found;
 }
 

@@ -115,6 +115,10 @@ class SmallWorld {
   void judge_guest(const GuestFlowRecord& guest, std::vector<std::string>& found) const;
   void judge_far(const AppRecord& far, std::vector<std::string>& found) const;
   void judge_left(std::vector<std::string>& found) const;
+  // No end aborts, no host refuses, and the Nat did not call so often that it may give up (of data it may
+  // after more timeouts than are ever chosen).
+  bool must_come_through() const;
+  void judge_whole(std::vector<std::string>& found) const;
 
   const SmallSession& session_;
   Config config_;
@@ -130,7 +134,8 @@ class SmallWorld {
   Digest told_guest_;
   Digest told_host_;
   uint64_t calls_ = 0;  // of sockets
-  bool aborted_ = false;
+  uint32_t timers_taken_ = 0;
+  bool aborted_ = false;  // by either end
   std::vector<std::string> broken_;
   std::unique_ptr<Nat> nat_;
 };

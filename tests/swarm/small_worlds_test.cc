@@ -136,10 +136,11 @@ BOOST_AUTO_TEST_CASE(whatever_the_order_of_events_all_comes_to_an_end_that_is_to
   uint64_t orders = 0;
   uint64_t states = 0;
   for (const auto& [session, events] : small_sessions()) {
-    Enumeration enumeration(session, events_asked_for().value_or(events));
+    const size_t most = events_asked_for().value_or(events);
+    Enumeration enumeration(session, most);
     const uint64_t found = enumeration.run();
-    std::cout << session.name << ": " << found << " interleavings, " << enumeration.states()
-              << " states" << std::endl;
+    std::cout << session.name << ": " << found << " interleavings of up to " << most << " events, "
+              << enumeration.states() << " states" << std::endl;
     orders += found;
     states += enumeration.states();
   }
