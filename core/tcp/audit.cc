@@ -27,7 +27,8 @@ class Audit {
 bool armed(Instant deadline) { return deadline != kNever; }
 
 // Each timer runs in the states it is for, and in no other; of retransmission and persist timer at most
-// one (RFC 9293 3.8.6.1), and one while something is unacknowledged, or nobody would ever repeat it.
+// one (RFC 9293 3.8.6.1), and one while something is unacknowledged, or nobody would ever repeat it: the
+// first, unless the guest's window is closed.
 void audit_timers(const Connection& c, const TcpConfig& config, const Awaited& awaited,
                   Audit& audit) {
   const Downlink& d = c.down;
@@ -45,6 +46,7 @@ void audit_timers(const Connection& c, const TcpConfig& config, const Awaited& a
                "the retransmission timer runs only while something is unacknowledged");
   audit.expect(!persist || (done && !c.detached && c.in_flight() == 0),
                "the persist timer runs only on an open connection with nothing in flight");
+  audit.expect(!persist || d.window == 0, "the persist timer runs only while the window is closed");
   audit.expect(!armed(c.up.ack_deadline) || (done && !c.detached),
                "the delayed-ACK timer runs only on an open connection");
   audit.expect(!done || c.outstanding() == 0 || rto || persist || awaited.ready,

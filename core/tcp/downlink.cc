@@ -234,10 +234,13 @@ bool has_new_data(const Connection& c) {
   return d.readable;
 }
 
-// Nothing may be sent though there is something: the guest's window is closed, or an ACK is awaited.
+// Nothing may be sent though there is something: the guest's window is closed, or an ACK is awaited. What was
+// SACKed is outstanding too. A guest that has its left edge, or an open window, and says no more has reneged:
+// the RTO finds that out (RFC 2018 8), a byte at a time would not.
 void await_window(Instant now, Connection& c) {
   Downlink& d = c.down;
   if (c.in_flight() != 0 || d.persist_deadline != kNever) return;
+  if (d.window != 0 || (!d.board.empty() && d.board[0].sacked)) return;
   d.persist_deadline = now + c.rtt.rto();
   d.loss_deadline = d.retransmit_at = kNever;
 }

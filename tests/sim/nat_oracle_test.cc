@@ -192,6 +192,12 @@ BOOST_AUTO_TEST_CASE(two_timers_where_one_may_run_are_told) {
   s.c.down.persist_deadline = s.c.down.loss_deadline;
   s.expect_broken("at most one of retransmission and persist timer");
   s.expect_broken("the persist timer runs only on");  // something is in flight
+  s.c.down.window = 1;
+  s.c.down.board.mark_lost(s.c.down.una, s.c.down.nxt);
+  s.c.down.loss_deadline = kNever;  // nothing is, but what was lost may go
+  s.expect_broken("the persist timer runs only while the window is closed");
+  s.c.down.window = 0;
+  BOOST_TEST(s.lines().empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_timer_of_another_state_is_told) {
