@@ -8,7 +8,7 @@
 namespace dashi {
 namespace {
 
-constexpr uint32_t kArchiveVersion = 8;
+constexpr uint32_t kArchiveVersion = 9;
 
 Secrets draw_secrets(Entropy& entropy) {
   Secrets secrets;

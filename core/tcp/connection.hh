@@ -153,6 +153,8 @@ struct Downlink {
   bool can_undo = false;        // nothing has shown yet that the last loss was one
   uint32_t undo_bytes = 0;      // sent again since, and not reported as come twice
   SeqNum undo_from;             // SND.UNA at that loss
+  SeqNum undo_to;               // one past the highest sent again since
+  SeqNum undo_until;            // SND.NXT when the recovery ended
   std::optional<uint32_t> resent_stamp;  // our clock when the first was sent again (RFC 3522)
   bool tail_probe_out = false;           // RFC 8985 7
   bool tail_probe_resent = false;        // it carried no new data

@@ -144,6 +144,7 @@ void account(TcpRoom& room, Instant now, Connection& c, SeqNum sequence, const S
     const SeqNum last = end.after(d.nxt) ? d.nxt : end;
     d.board.resent(now, sequence, last);
     d.undo_bytes += bytes_between(sequence, last);
+    d.undo_to = later(d.undo_to, last);
     if (!d.resent_stamp.has_value()) {
       d.resent_stamp = timestamp_clock(now, c.stamps.offset);
       // RFC 3522 3.2: an echo tells of the first unacknowledged segment alone. One that was sent again

@@ -63,12 +63,7 @@ Fate retransmission_timeout(TcpRoom& room, Instant now, Connection& c) {
     if (first) d.congestion.lose(room.config, d.mss, c.outstanding());
     // Without SACK the answer to a tail probe would pass for that to what the timeout sends.
     d.frto = first && (c.sack || !d.tail_probe_out);
-    if (first) {
-      d.can_undo = true;
-      d.undo_bytes = 0;
-      d.undo_from = d.una;
-      d.resent_stamp.reset();
-    }
+    if (first) may_be_undone(c);
   } else {
     d.frto = false;
   }

@@ -105,6 +105,13 @@ void advance(TcpRoom& room, Instant now, Connection& c, SeqNum ack, Heard& heard
   d.duplicate_acks = 0;
 }
 
+// Bytes of [left, right) that lie where this recovery sent again: the network may double anything at any time.
+uint32_t sent_again_of(const Downlink& d, SeqNum left, SeqNum right) {
+  const SeqNum first = later(left, d.undo_from);
+  const SeqNum last = right.after(d.undo_to) ? d.undo_to : right;
+  return last.after(first) ? bytes_between(first, last) : 0;
+}
+
 // RFC 2018 8, RFC 2883 4: the blocks of one segment; the first may say what came twice.
 void take_sacks(Instant now, Connection& c, const TcpSegment& segment, Heard& heard) {
   Downlink& d = c.down;
@@ -122,9 +129,7 @@ void take_sacks(Instant now, Connection& c, const TcpSegment& segment, Heard& he
       heard.dsack = true;
       heard.dsack_last = right;
       d.rack.saw_duplicate(d.una, d.nxt);
-      if (right.after(d.undo_from)) {  // of what was sent again since the loss, not before
-        d.undo_bytes -= std::min(d.undo_bytes, bytes_between(left, right));
-      }
+      d.undo_bytes -= std::min(d.undo_bytes, sent_again_of(d, left, right));
       continue;
     }
     if (below || left.before(d.una)) continue;
@@ -199,6 +204,7 @@ void end_phase(Connection& c) {
   Downlink& d = c.down;
   if (d.phase == LossPhase::kRecovery) d.congestion.end_reduction();
   d.phase = LossPhase::kOpen;
+  d.undo_until = d.nxt;
   d.frto = d.new_data_first = false;
   d.duplicate_acks = 0;
   d.reno_sacked = 0;
@@ -247,6 +253,8 @@ void react(TcpRoom& room, Instant now, Connection& c, const Heard& heard) {
   const bool all_came_twice = heard.dsack && d.undo_bytes == 0 && d.resent_stamp.has_value();
   const bool too_early = d.frto && heard.original && d.phase == LossPhase::kLoss;
   if (d.can_undo && (arrived_early || all_came_twice || too_early)) undo(room, now, c);
+  // A round trip after the recovery, what was sent twice has come or never will.
+  if (d.phase == LossPhase::kOpen && d.una.after(d.undo_until)) d.can_undo = false;
   if (d.frto) judge_timeout(c, heard);
   if (d.phase != LossPhase::kOpen && d.una.at_or_after(d.recover)) end_phase(c);
   Duration wait(0);
@@ -266,9 +274,14 @@ void enter_recovery(TcpRoom& room, Connection& c, uint32_t flight) {
   d.congestion.begin_reduction(flight);
   d.recover = d.nxt;
   d.phase = LossPhase::kRecovery;
+  may_be_undone(c);
+}
+
+void may_be_undone(Connection& c) {
+  Downlink& d = c.down;
   d.can_undo = true;
   d.undo_bytes = 0;
-  d.undo_from = d.una;
+  d.undo_from = d.undo_to = d.una;
   d.resent_stamp.reset();
 }
 

@@ -14,6 +14,9 @@ bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet
 // Losses were found that no recovery is for yet: begins one.
 void enter_recovery(TcpRoom& room, Connection& c, uint32_t flight);
 
+// What is sent again from now on may yet turn out to have come in time: forgets what led here before.
+void may_be_undone(Connection& c);
+
 // Looks for what RACK takes for lost by now. Gives how long to wait before looking again, or zero.
 Duration detect_losses(Instant now, Connection& c, uint32_t& found);
 

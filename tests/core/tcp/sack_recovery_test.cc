@@ -257,6 +257,28 @@ TCP_CASE(takes_a_recovery_back_when_every_copy_came_twice) {  // RFC 2883, RFC 3
   BOOST_TEST(bench.segments().size() >= 10u);
 }
 
+TCP_CASE(takes_no_recovery_back_for_what_came_twice_by_itself) {  // RFC 2883 5
+  const auto doubled = [](uint32_t first, bool much_later) {
+    SackBench bench(quiet_config());
+    StreamState& host = bench.flight();
+    bench.now += 50ms;
+    bench.sack(0, {{1, 4}});
+    BOOST_TEST((bench.segments() == Segments{0}));
+    bench.now += 50ms;
+    bench.ack(0, 10 * kMss, 501);
+    bench.host_writes(host, pattern(kMss));
+    BOOST_TEST((bench.segments() == Segments{10}));
+    bench.now += 50ms;
+    if (much_later) bench.ack(0, 11 * kMss, 501);
+    bench.sack(much_later ? 11 : 10, {{first, first + 1}});
+    return bench.count(Counter::kTcpSpuriousRecoveries);
+  };
+  BOOST_TEST(doubled(0, false) == 1u);  // what was sent again
+  BOOST_TEST(doubled(5, false) == 0u);  // of the same flight, and sent once
+  BOOST_TEST(doubled(0, true) == 0u);   // a round trip after the recovery, and by itself
+  BOOST_TEST(doubled(10, true) == 0u);  // sent since
+}
+
 TCP_CASE(sends_everything_again_to_a_guest_that_reneged) {  // RFC 2018 8
   SackBench bench(quiet_config());
   bench.flight();
