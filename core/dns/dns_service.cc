@@ -5,8 +5,7 @@
 namespace dashi {
 
 DnsService::DnsService(const DnsConfig& config, FlowContext& context, SipKey index_key)
-    : scratch_(kDnsMessageBytesMax),
-      records_(context.limits.dns_records),
+    : records_(context.limits.dns_records),
       resolver_(config, context),
       answerer_(config, context, records_, resolver_),
       udp_(context, answerer_, resolver_, index_key, scratch_),

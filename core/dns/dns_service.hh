@@ -58,7 +58,7 @@ class DnsService {
  private:
   void deliver(Instant now);
 
-  std::vector<uint8_t> scratch_;
+  Scratch scratch_{kDnsMessageBytesMax};  // of the fronts
   StaticRecords records_;
   Resolver resolver_;
   Answerer answerer_;

@@ -27,8 +27,7 @@ Resolver::Resolver(const DnsConfig& config, FlowContext& context)
       answers_(context.limits.dns_queries),
       timers_(context.limits.dns_queries),
       completed_(context.limits.dns_queries),
-      ready_(context.limits.dns_queries),
-      scratch_(kDnsMessageBytesMax) {
+      ready_(context.limits.dns_queries) {
   if (servers_.size() > kServersMax) servers_.resize(kServersMax);
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/base/archive.hh"
+#include "core/base/scratch.hh"
 #include "core/base/slot_map.hh"
 #include "core/dns/dns_config.hh"
 #include "core/dns/upstream_query.hh"
@@ -105,7 +106,7 @@ class Resolver {
   Timers timers_;
   SlotBitmap completed_;
   SlotBitmap ready_;  // may have more to read than one turn allows
-  std::vector<uint8_t> scratch_;
+  Scratch scratch_{kDnsMessageBytesMax};
 };
 
 }  // namespace dashi

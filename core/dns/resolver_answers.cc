@@ -46,7 +46,7 @@ bool Resolver::asks_elsewhere(const UpstreamQuery& query, Bytes answer) const {
 void Resolver::read_udp(Instant now, uint32_t slot) {
   for (int i = 0; i < kDatagramsATurn; ++i) {
     InDatagram in;
-    in.buffer = scratch_;
+    in.buffer = scratch_.bytes();
     const auto received = queries_[slot].datagram->receive({&in, 1});
     if (!received) {
       if (received.error() != SocketError::kWouldBlock) try_next(now, slot);
@@ -55,7 +55,7 @@ void Resolver::read_udp(Instant now, uint32_t slot) {
     const size_t size = std::min(in.size, scratch_.size());
     const size_t piece = in.segment_size == 0 ? std::max<size_t>(size, 1) : in.segment_size;
     for (size_t at = 0; at < std::max<size_t>(size, 1); at += piece) {
-      const Bytes answer = Bytes(scratch_).subspan(at, std::min(piece, size - at));
+      const Bytes answer = Bytes(in.buffer).subspan(at, std::min(piece, size - at));
       if (take_datagram(now, slot, in.remote, answer)) return;
     }
   }
@@ -115,7 +115,7 @@ void Resolver::read_tcp(Instant now, uint32_t slot) {
         got.size() < kLengthBytes ? kLengthBytes : kLengthBytes + load<Be16>(Bytes(got));
     if (got.size() == whole) return take_framed(now, slot);
     const std::array<MutableBytes, 1> into{
-        MutableBytes(scratch_).first(std::min(whole - got.size(), scratch_.size()))};
+        scratch_.bytes().first(std::min(whole - got.size(), scratch_.size()))};
     const auto peeked = query.stream->peek(0, into);
     if (!peeked) {
       if (peeked.error() != SocketError::kWouldBlock) tcp_failed(now, slot);

@@ -39,7 +39,7 @@ class DnsStream : public StreamSocket {
 };
 
 TcpFront::TcpFront(const DnsConfig& config, FlowContext& context, Answerer& answerer,
-                   Resolver& resolver, MutableBytes scratch)
+                   Resolver& resolver, Scratch& scratch)
     : config_(config),
       context_(context),
       answerer_(answerer),
@@ -240,8 +240,8 @@ bool TcpFront::deliver_one(Instant now, uint32_t slot, uint32_t query_slot) {
       return true;
     }
   } else {
-    const size_t bytes = answerer_.fail(scratch_, resolver_.message(query_slot));
-    append_framed(stream, scratch_.first(bytes));
+    const size_t bytes = answerer_.fail(scratch_.bytes(), resolver_.message(query_slot));
+    append_framed(stream, scratch_.bytes().first(bytes));
   }
   forget_query(slot, query_slot);
   return true;
@@ -278,13 +278,13 @@ void TcpFront::ask_messages(Instant now, uint32_t slot) {
     origin.stream = slot;
     Answerer::Asked asked;
     // Nothing that short asks anything: this is not DNS, and there is no telling where it goes on.
-    if (length > kDnsHeaderBytes) asked = answerer_.ask(now, message, origin, scratch_);
+    if (length > kDnsHeaderBytes) asked = answerer_.ask(now, message, origin, scratch_.bytes());
     if (asked.outcome == Answerer::Asked::Outcome::kMalformed) return reset(slot);
     stream.in.consume(kLengthBytes + length);
     if (asked.outcome == Answerer::Asked::Outcome::kPending) {
       stream.queries[stream.in_flight++] = asked.slot;
     } else {
-      append_framed(stream, scratch_.first(asked.bytes));
+      append_framed(stream, scratch_.bytes().first(asked.bytes));
       owe(slot, SocketEvent::Kind::kReadable);
     }
   }

@@ -10,6 +10,7 @@
 
 #include <array>
 
+#include "core/base/scratch.hh"
 #include "core/base/slot_map.hh"
 #include "core/dns/answerer.hh"
 #include "core/dns/byte_queue.hh"
@@ -25,7 +26,7 @@ class TcpFront : public LocalStreams {
   static constexpr size_t kOutHigh = 32768;
 
   TcpFront(const DnsConfig& config, FlowContext& context, Answerer& answerer, Resolver& resolver,
-           MutableBytes scratch);
+           Scratch& scratch);
 
   // --- For tcp/ ---
   bool serves(const Endpoint& destination) const override;
@@ -105,7 +106,7 @@ class TcpFront : public LocalStreams {
   FlowContext& context_;
   Answerer& answerer_;
   Resolver& resolver_;
-  MutableBytes scratch_;  // for replies of our own; shared with the other front
+  Scratch& scratch_;  // for replies of our own; shared with the other front
   SlotMap<Stream> streams_;
   Timers timers_;         // idle
   SlotBitmap ready_;      // have something to do in flush()

@@ -11,7 +11,7 @@ constexpr size_t kLengthBytes = 2;
 }  // namespace
 
 UdpFront::UdpFront(FlowContext& context, Answerer& answerer, Resolver& resolver, SipKey index_key,
-                   MutableBytes scratch)
+                   Scratch& scratch)
     : context_(context),
       answerer_(answerer),
       resolver_(resolver),
@@ -65,7 +65,7 @@ bool UdpFront::handle_query(Instant now, const Packet& packet, Bytes query) {
     context_.counters.increment(Counter::kDnsJoined);
     return true;
   }
-  const MutableBytes reply = scratch_.first(reply_bytes(origin, query));
+  const MutableBytes reply = scratch_.bytes().first(reply_bytes(origin, query));
   const Answerer::Asked asked = answerer_.ask(now, query, origin, reply);
   if (asked.outcome == Answerer::Asked::Outcome::kReply) send(origin, reply.first(asked.bytes));
   if (asked.outcome == Answerer::Asked::Outcome::kPending) index_.insert(key, asked.slot);
@@ -74,7 +74,8 @@ bool UdpFront::handle_query(Instant now, const Packet& packet, Bytes query) {
 
 void UdpFront::deliver(uint32_t slot) {
   const UpstreamQuery& query = resolver_.query(slot);
-  const MutableBytes reply = scratch_.first(reply_bytes(query.origin, resolver_.message(slot)));
+  const MutableBytes reply =
+      scratch_.bytes().first(reply_bytes(query.origin, resolver_.message(slot)));
   if (query.state == UpstreamQuery::State::kAnswered) {
     const Bytes answer = resolver_.framed_answer(slot).subspan(kLengthBytes);
     context_.counters.increment(Counter::kDnsAnswers);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/base/flow_index.hh"
+#include "core/base/scratch.hh"
 #include "core/dns/answerer.hh"
 #include "core/wire/packet.hh"
 
@@ -12,7 +13,7 @@ namespace dashi {
 class UdpFront {
  public:
   UdpFront(FlowContext& context, Answerer& answerer, Resolver& resolver, SipKey index_key,
-           MutableBytes scratch);
+           Scratch& scratch);
 
   void handle_packet(Instant now, const Packet& packet);
   // A completed query of ours: answers and releases it.
@@ -45,7 +46,7 @@ class UdpFront {
   Resolver& resolver_;
   SipKey index_key_;
   FlowIndex<Key> index_;  // to the resolver's slots
-  MutableBytes scratch_;  // for replies; shared with the other front
+  Scratch& scratch_;      // for replies; shared with the other front
 };
 
 }  // namespace dashi

@@ -50,7 +50,7 @@ EchoProxy::EchoProxy(const EchoConfig& config, FlowContext& context, const Addre
       index_(context.limits.echo_ids, index_key),
       timers_(context.limits.echo_ids),
       ready_(context.limits.echo_ids),
-      scratch_(new uint8_t[kScratchBytes]) {}
+      scratch_(kScratchBytes) {}
 
 void EchoProxy::handle_packet(Instant now, const Packet& packet) {
   const bool v4 = packet.ip_header.source.is_v4();
@@ -271,7 +271,7 @@ bool EchoProxy::drain(Instant now, uint32_t slot, uint32_t& budget) {
     if (writer.reserve(1, frame_bytes).empty()) return false;
     writer.commit({});
     InEcho reply;
-    reply.buffer = MutableBytes(scratch_.get(), kScratchBytes);
+    reply.buffer = scratch_.bytes();
     const auto received = flow.socket->receive({&reply, 1});
     if (!received.ok()) {
       ready_.clear(slot);

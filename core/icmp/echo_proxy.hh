@@ -10,6 +10,7 @@
 
 #include "core/base/archive.hh"
 #include "core/base/flow_index.hh"
+#include "core/base/scratch.hh"
 #include "core/base/slot_map.hh"
 #include "core/flow/address_policy.hh"
 #include "core/flow/flow_key.hh"
@@ -78,7 +79,7 @@ class EchoProxy {
   uint32_t cursor_ = 0;       // the slot that flush visits first
   bool blocked_ = false;      // the guest link had no room: wait for handle_guest_writable
   Instant no_idle_before_{};  // until then no flow can be idle enough to be evicted
-  std::unique_ptr<uint8_t[]> scratch_;  // one reply's payload
+  Scratch scratch_;           // one reply's payload
 };
 
 }  // namespace dashi

@@ -24,11 +24,6 @@ size_t ip_header_bytes(const IpAddress& address) {
 UdpCarrier::UdpCarrier(FlowContext& context, const AddressPolicy& policy, IcmpErrors& errors)
     : context_(context), policy_(policy), errors_(errors) {}
 
-MutableBytes UdpCarrier::scratch() {
-  if (scratch_ == nullptr) scratch_.reset(new uint8_t[kBatch * kBufferBytes]);
-  return {scratch_.get(), kBatch * kBufferBytes};
-}
-
 // Asks the link how many frames it takes; blocked when none.
 bool UdpCarrier::has_room() {
   FrameWriter& writer = context_.writer;
@@ -46,7 +41,7 @@ UdpCarrier::Batch UdpCarrier::pull(DatagramSocket& socket, uint16_t& row, uint32
       std::clamp<size_t>(room_ / std::max<size_t>(row, 1), 1, std::min<size_t>(kBatch, budget));
   for (size_t i = 0; i < wanted; ++i) {
     batch_[i] = InDatagram{};
-    batch_[i].buffer = scratch().subspan(i * kBufferBytes, kBufferBytes);
+    batch_[i].buffer = scratch_.bytes().subspan(i * kBufferBytes, kBufferBytes);
   }
   const auto received = socket.receive(std::span(batch_).first(wanted));
   if (!received.ok()) {
@@ -73,7 +68,7 @@ void UdpCarrier::deliver(const InDatagram& datagram, const Endpoint& source,
   Held held;
   held.source = source;
   held.guest = guest;
-  held.from = static_cast<size_t>(datagram.buffer.data() - scratch_.get());
+  held.from = static_cast<size_t>(datagram.buffer.data() - scratch_.bytes().data());
   held.size = size;
   held.segment_size = datagram.segment_size;
   held.ttl = datagram.ttl == 0 ? kUnknownTtl : static_cast<uint8_t>(datagram.ttl - 1);
@@ -108,7 +103,7 @@ bool UdpCarrier::send_held(Held& held) {
     return true;
   }
   const size_t frames = writer.frames_for(family, sizeof(UdpHeader) + longest);
-  const Bytes received = scratch();
+  const Bytes received = scratch_.bytes();
   if (is_row && frames == 1 && send_row(ip, held, received.subspan(held.from, held.size))) {
     return true;
   }
@@ -165,7 +160,7 @@ void UdpCarrier::archive_all(Archive& ar) {
       held.from = i * kBufferBytes;
       held.size = size;
     }
-    ar.bytes(scratch().subspan(held.from, size));
+    ar.bytes(scratch_.bytes().subspan(held.from, size));
   }
   held_count_ = count;
 }

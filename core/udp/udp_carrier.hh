@@ -4,8 +4,8 @@
 #pragma once
 
 #include <array>
-#include <memory>
 
+#include "core/base/scratch.hh"
 #include "core/flow/address_policy.hh"
 #include "core/flow/icmp_error.hh"
 
@@ -66,7 +66,6 @@ class UdpCarrier {
   };
 
   bool has_room();
-  MutableBytes scratch();
   bool send_held(Held& held);
   bool send_row(const IpOut& ip, const Held& held, Bytes row);
 
@@ -74,8 +73,7 @@ class UdpCarrier {
   const AddressPolicy& policy_;
   IcmpErrors& errors_;
   bool blocked_ = false;
-  // Taken when something is first received, and uninitialised: a Nat without UDP has none.
-  std::unique_ptr<uint8_t[]> scratch_;
+  Scratch scratch_{kBatch * kBufferBytes};
   std::array<InDatagram, kBatch> batch_{};
   std::array<Held, kBatch> held_{};  // the first held_count_ wait, in the order they came
   size_t held_count_ = 0;

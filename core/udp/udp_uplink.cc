@@ -7,11 +7,12 @@
 
 namespace dashi {
 UdpUplink::UdpUplink(FlowContext& context, IcmpErrors& errors)
-    : context_(context), errors_(errors), waiting_(std::make_unique<Waiting[]>(kBatch)) {}
+    : context_(context), errors_(errors) {}
 
 void UdpUplink::send(Instant now, DatagramSocket& socket, const Packet& packet,
                      const Endpoint& remote, const IpAddress& local) {
   if (count_ == kBatch) finish(now);
+  if (waiting_ == nullptr) waiting_ = std::make_unique<Waiting[]>(kBatch);
   Waiting& waiting = waiting_[count_++];
   waiting.socket = &socket;
   waiting.packet = packet;

@@ -39,7 +39,8 @@ class UdpUplink {
 
   FlowContext& context_;
   IcmpErrors& errors_;
-  std::unique_ptr<Waiting[]> waiting_;  // kBatch; the first count_ are set, in the order they came
+  // kBatch, from the first datagram on; the first count_ are set, in the order they came.
+  std::unique_ptr<Waiting[]> waiting_;
   size_t count_ = 0;
   // One socket's share, while it is sent.
   std::array<OutDatagram, kBatch> together_{};
