@@ -87,7 +87,11 @@ class ArchiveBase {
   }
   template <typename T, size_t N>
   void field(std::array<T, N>& values) {
-    for (T& value : values) field(value);
+    if constexpr (std::is_same_v<T, uint8_t>) {
+      self().bytes(values);
+    } else {
+      for (T& value : values) field(value);
+    }
   }
   template <typename T>
   void field(std::optional<T>& value) {

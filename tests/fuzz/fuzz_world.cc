@@ -277,21 +277,37 @@ void FuzzWorld::make_room(size_t frames) {
   room_came_ = frames != 0;
 }
 
+namespace {
+
+Digest run(Bytes input, void (*program)(FuzzWorld& world, Input& input), const RunKind& kind) {
+  Input left(input);
+  const uint8_t bits = left.u8();
+  const Config config = small_config(bits);
+  FuzzWorld world(config, link_limits(bits, config), kind);
+  program(world, left);
+  return std::move(world.digest());
+}
+
+}  // namespace
+
 void run_twice(Bytes input, void (*program)(FuzzWorld& world, Input& input)) {
-  const auto run = [&](const RunKind& kind) {
-    Input left(input);
-    const uint8_t bits = left.u8();
-    const Config config = small_config(bits);
-    FuzzWorld world(config, link_limits(bits, config), kind);
-    program(world, left);
-    return std::move(world.digest());
+  const auto first = [&](const DigestOptions& options) {
+    return run(input, program, {true, 0x5a, options});
   };
-  const auto first = [&](const DigestOptions& options) { return run({true, 0x5a, options}); };
-  const auto second = [&](const DigestOptions& options) { return run({false, 0xa5, options}); };
+  const auto second = [&](const DigestOptions& options) {
+    return run(input, program, {false, 0xa5, options});
+  };
   if (first(DigestOptions{}).value() == second(DigestOptions{}).value()) return;
   const auto difference = find_difference(first, second);
   fail("two runs of one input differ: " +
        (difference ? to_string(*difference) : std::string("but not again")));
+}
+
+void run_once_or_twice(Bytes input, void (*program)(FuzzWorld& world, Input& input)) {
+  uint32_t sum = 0;
+  for (const uint8_t byte : input) sum = sum * 31 + byte;
+  if (sum * 0x9e3779b9u >> 30 == 0) return run_twice(input, program);
+  (void)run(input, program, {false, 0x5a, DigestOptions{}});
 }
 
 }  // namespace dashi::fuzz
