@@ -37,16 +37,6 @@ bool is_transition(TcpState from, TcpState to) {
   return (kNext[static_cast<size_t>(from)] & bit(to)) != 0;
 }
 
-bool may_follow(TcpState from, TcpState to) {
-  uint32_t reached = kNext[static_cast<size_t>(from)];
-  for (size_t round = 0; round < kStates; ++round) {
-    for (size_t i = 0; i < kStates; ++i) {
-      if ((reached >> i & 1) != 0) reached |= kNext[i];
-    }
-  }
-  return (reached & bit(to)) != 0;
-}
-
 void NatOracle::report(std::string what) {
   if (violations_.size() < kMostReported) violations_.push_back(std::move(what));
 }
@@ -59,7 +49,7 @@ void NatOracle::observe_state(const FlowId& flow, TcpState state) {
   }
   Seen& seen = found->second;
   const TcpState first = seen.forwarded ? TcpState::kSynSent : TcpState::kSynReceived;
-  const bool legal = seen.state.has_value() ? may_follow(*seen.state, state) : state == first;
+  const bool legal = seen.state.has_value() ? is_transition(*seen.state, state) : state == first;
   if (!legal) {
     const char* from = seen.state.has_value() ? name_of(*seen.state) : "nothing";
     report(name(flow) + ": no legal transition: " + from + " to " + name_of(state));

@@ -22,9 +22,6 @@ using Transitions = std::array<std::array<uint64_t, kTcpStates>, kTcpStates + 1>
 
 // Whether RFC 9293 3.3.2 has this transition, as far as a Nat can make it.
 bool is_transition(TcpState from, TcpState to);
-// Whether a connection in `from` may be found in `to` at its next look: by one transition of RFC 9293
-// 3.3.2 or by several. Closing is told apart, and may come at any time.
-bool may_follow(TcpState from, TcpState to);
 
 class NatOracle {
  public:

@@ -82,7 +82,9 @@ BOOST_AUTO_TEST_CASE(every_way_to_close_that_the_rfc_knows_is_legal) {
           .empty());
   BOOST_TEST(
       judge({S::kSynSent, S::kEstablished, S::kFinWait1, S::kClosing, S::kTimeWait}, true).empty());
-  BOOST_TEST(judge({S::kSynReceived, S::kLastAck}, false).empty());  // several in one turn
+  BOOST_TEST(judge({S::kSynReceived, S::kFinWait1}, false).empty());
+  BOOST_TEST(judge({S::kSynReceived, S::kCloseWait}, false).empty());
+  BOOST_TEST(judge({S::kSynReceived, S::kEstablished, S::kFinWait1, S::kTimeWait}, false).empty());
 }
 
 BOOST_AUTO_TEST_CASE(an_illegal_transition_is_told_with_both_states) {
@@ -91,10 +93,24 @@ BOOST_AUTO_TEST_CASE(an_illegal_transition_is_told_with_both_states) {
   BOOST_TEST(back[0] == "tcp 3.1: no legal transition: FIN-WAIT-1 to ESTABLISHED");
   BOOST_TEST(judge({S::kSynReceived, S::kCloseWait, S::kFinWait2}, false).size() == 1u);
   BOOST_TEST(judge({S::kSynReceived, S::kFinWait1, S::kCloseWait}, false).size() == 1u);
-  BOOST_TEST(judge({S::kSynReceived, S::kLastAck, S::kTimeWait}, false).size() == 1u);
+  BOOST_TEST(judge({S::kSynReceived, S::kCloseWait, S::kLastAck, S::kTimeWait}, false).size() ==
+             1u);
   BOOST_TEST(judge({S::kEstablished}, false).size() == 1u);  // from nothing
   BOOST_TEST(judge({S::kSynReceived}, true).size() == 1u);   // the Nat called
   BOOST_TEST(judge({S::kSynSent}, false).size() == 1u);      // the guest called
+}
+
+// Each step is told when it is made: a state that is only reached over another one was entered wrongly.
+BOOST_AUTO_TEST_CASE(a_state_that_was_passed_over_is_told) {
+  const auto unsent = judge({S::kSynReceived, S::kEstablished, S::kFinWait2}, false);
+  BOOST_REQUIRE(unsent.size() == 1u);  // a FIN acknowledged that was not sent
+  BOOST_TEST(unsent[0] == "tcp 3.1: no legal transition: ESTABLISHED to FIN-WAIT-2");
+  BOOST_TEST(judge({S::kSynReceived, S::kEstablished, S::kLastAck}, false).size() == 1u);
+  BOOST_TEST(judge({S::kSynReceived, S::kEstablished, S::kClosing}, false).size() == 1u);
+  BOOST_TEST(judge({S::kSynReceived, S::kEstablished, S::kCloseWait, S::kClosed}, false).size() ==
+             1u);
+  BOOST_TEST(judge({S::kSynReceived, S::kLastAck}, false).size() == 1u);
+  BOOST_TEST(judge({S::kSynSent, S::kFinWait1}, true).size() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_connection_that_is_not_open_has_no_state_and_no_end) {
