@@ -127,6 +127,8 @@ std::vector<std::string> World::leaks(Duration settle) {
   expect_none("UDP flows left", counts.udp);
   expect_none("echo flows left", counts.echo);
   expect_none("DNS queries left", counts.dns);
+  // Blocks of the pool that no connection is left to give back.
+  if (counts.tcp == 0) expect_none("bytes held for no connection", counts.tcp_held_bytes);
   const size_t sockets = sockets_.open_sockets();
   if (sockets != forwarded_.size()) {
     found.push_back(line("sockets left", sockets) + ", forwards " +

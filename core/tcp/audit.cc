@@ -86,16 +86,19 @@ void audit_board(const Connection& c, Audit& audit) {
   SeqNum at = d.una;
   uint32_t sacked = 0;
   uint32_t lost = 0;
+  uint32_t resent = 0;
   for (size_t i = 0; i < d.board.size(); ++i) {
     const Scoreboard::Run& run = d.board[i];
     audit.expect(run.first == at && run.last.after(run.first), "runs follow one another");
     audit.expect(!run.sacked || !run.lost, "what was SACKed is not lost");
     sacked += run.sacked ? run.bytes() : 0;
     lost += run.lost ? run.bytes() : 0;
+    resent += run.resent ? 1 : 0;
     at = run.last;
   }
   audit.expect(!open || at == d.nxt, "the scoreboard covers what is unacknowledged");
-  audit.expect(sacked == d.board.sacked_bytes() && lost == d.board.lost_bytes(),
+  audit.expect(sacked == d.board.sacked_bytes() && lost == d.board.lost_bytes() &&
+                   resent == d.board.resent_runs(),
                "the scoreboard counts what it holds");
 }
 
@@ -112,6 +115,7 @@ void audit_numbers(const Connection& c, const Limits& limits, Audit& audit) {
   audit.expect(c.held.ranges() <= size_t{limits.tcp_reassembly_gaps} + 1,
                "ranges held are within Limits");
   audit.expect(c.held.extent() <= limits.tcp_uplink_bytes_each, "bytes held are within Limits");
+  audit.expect(!c.held.empty() || c.held.blocks() == 0, "what holds no byte holds no memory");
 }
 
 }  // namespace
@@ -129,16 +133,19 @@ void audit(const Connection& c, const TcpConfig& config, const Limits& limits,
 void TcpProxy::audit(std::string& out) const {
   uint32_t connecting = 0;
   uint32_t accepting = 0;
+  uint32_t blocks = 0;
   for (uint32_t slot = room_.connections.next(0); slot != SlotBitmap::kNone;
        slot = room_.connections.next(slot + 1)) {
     const Connection& c = room_.connections[slot];
     connecting += c.opening == Opening::kConnecting ? 1 : 0;
     accepting += c.opening == Opening::kSynSent ? 1 : 0;
+    blocks += c.held.blocks();
     dashi::audit(c, room_.config, room_.context.limits,
                  {room_.ready.test(slot), room_.timers.of(slot), room_.delayed_acks.contains(slot),
                   window_gain(room_, c)},
                  out);
   }
+  if (blocks != room_.pool.taken()) out += "tcp: memory is held for no connection\n";
   if (connecting != connects_pending_) out += "tcp: connects pending are miscounted\n";
   if (accepting != accepts_pending_) out += "tcp: accepts pending are miscounted\n";
   if (accepting > room_.context.limits.tcp_accepts_pending) {

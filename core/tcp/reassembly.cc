@@ -95,6 +95,11 @@ Reassembly::Range Reassembly::overlap(size_t offset, size_t n) const {
   return {};
 }
 
+uint32_t Reassembly::blocks() const {
+  const auto taken = [](uint32_t block) { return block != BlockPool::kNone; };
+  return static_cast<uint32_t>(std::count_if(blocks_.begin(), blocks_.end(), taken));
+}
+
 size_t Reassembly::view(std::span<Bytes> out) const {
   size_t left = contiguous();
   size_t position = origin_;

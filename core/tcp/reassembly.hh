@@ -29,6 +29,7 @@ class Reassembly {
   // Bytes from offset 0 to the end of the last range.
   size_t extent() const { return ranges_.empty() ? 0 : ranges_.back().last; }
   size_t ranges() const { return ranges_.size(); }
+  uint32_t blocks() const;  // taken from the pool
 
   struct Range {
     uint32_t first = 0;

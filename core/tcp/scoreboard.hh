@@ -41,6 +41,7 @@ class Scoreboard {
   const Run& operator[](size_t i) const { return runs_[(head_ + i) & (runs_.size() - 1)]; }
   uint32_t sacked_bytes() const { return sacked_; }
   uint32_t lost_bytes() const { return lost_; }
+  uint32_t resent_runs() const { return resent_runs_; }
   bool any_resent() const { return resent_runs_ != 0; }
 
   // New bytes after all others.

@@ -63,8 +63,10 @@ BOOST_AUTO_TEST_CASE(gives_every_block_back_when_it_runs_empty) {
   BOOST_TEST(pool.taken() == 13u);
   held.advance(20'000);
   BOOST_TEST(pool.taken() == 9u);  // from the fifth on
+  BOOST_TEST(held.blocks() == 9u);
   held.advance(30'000);
   BOOST_TEST(pool.taken() == 0u);
+  BOOST_TEST(held.blocks() == 0u);
   BOOST_TEST(held.empty());
 }
 
