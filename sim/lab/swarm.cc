@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -26,7 +27,11 @@ const char* const kSwarmUsage =
 
 namespace {
 
+constexpr unsigned kSecondsMost = 120;                 // of one seed: for one that never ends
+constexpr uint64_t kLastSeedMost = uint64_t{1} << 62;  // so that no sum of seeds overflows
+
 struct Asked {
+  bool help = false;
   uint64_t first = 0;
   uint64_t last = 0;
   SwarmSize size = SwarmSize::kDefault;
@@ -41,14 +46,18 @@ struct Share {
   uint64_t ran;
   uint64_t events;
   uint64_t broke;
+  uint64_t untold;  // of broke: there was no room left
   size_t text_bytes;
   char text[kTextBytes];
   Coverage coverage;
 
-  void say(const std::string& line) {
-    const size_t n = std::min(line.size(), kTextBytes - text_bytes);
-    std::memcpy(text + text_bytes, line.data(), n);
-    text_bytes += n;
+  void say(const std::string& what) {
+    if (what.size() > kTextBytes - text_bytes) {
+      ++untold;
+      return;
+    }
+    std::memcpy(text + text_bytes, what.data(), what.size());
+    text_bytes += what.size();
   }
 };
 
@@ -67,7 +76,7 @@ bool parse_seeds(std::string_view text, Asked& asked) {
   const bool range = dots != std::string_view::npos;
   return parse_number(text.substr(0, dots), asked.first) &&
          parse_number(range ? text.substr(dots + 2) : text, asked.last) &&
-         asked.first <= asked.last;
+         asked.first <= asked.last && asked.last <= kLastSeedMost;
 }
 
 // Empty, or what is wrong.
@@ -77,6 +86,10 @@ std::string parse(int count, char** arguments, Asked& asked) {
     const std::string_view argument = arguments[i];
     const std::string_view value = i + 1 < count ? arguments[i + 1] : "";
     uint64_t number = 0;
+    if (argument == "--help") {
+      asked.help = true;
+      return "";
+    }
     if (argument == "--tiny") {
       asked.size = SwarmSize::kTiny;
     } else if (argument == "--coverage") {
@@ -173,11 +186,13 @@ class Swarm {
     start_on(worker);
   }
   void start_on(const Worker& worker) {
+    worker.share->running = worker.first;
     std::fflush(stdout);
     const pid_t child = fork();
     DASHI_CHECK(child >= 0);
     if (child == 0) {
       for (uint64_t seed = worker.first; seed <= worker.last; ++seed) {
+        alarm(kSecondsMost);
         run_seed(seed, asked_.size, *worker.share);
       }
       _exit(0);
@@ -200,7 +215,9 @@ class Swarm {
     const uint64_t seed = worker.share->running;
     ++worker.share->broke;
     ++worker.share->ran;
-    worker.share->say(told_of(seed, asked_.size, {"it ended the program"}));
+    const bool endless = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+    worker.share->say(
+        told_of(seed, asked_.size, {endless ? "it does not end" : "it ended the program"}));
     if (seed == worker.last) {
       finish(worker.first, worker.share);
     } else {
@@ -222,6 +239,10 @@ class Swarm {
     while (!ready_.empty() && ready_.begin()->first == printed_up_to()) {
       Share* front = ready_.begin()->second;
       std::fwrite(front->text, 1, front->text_bytes, stdout);
+      if (front->untold != 0) {
+        std::printf("%llu more broke near these, with no room to tell of them\n",
+                    static_cast<unsigned long long>(front->untold));
+      }
       ran_ += front->ran;
       broke_ += front->broke;
       events_ += front->events;
@@ -293,6 +314,10 @@ int run_swarm(int count, char** arguments) {
   Asked asked;
   const std::string wrong = parse(count, arguments, asked);
   if (!wrong.empty()) return wrong_use(wrong);
+  if (asked.help) {
+    std::fputs(kSwarmUsage, stdout);
+    return 0;
+  }
   const auto began = std::chrono::steady_clock::now();
   Swarm swarm(asked);
   swarm.run();
