@@ -53,9 +53,8 @@ void SocketTable::change(uint32_t slot, int fd, uint32_t epoll_events) {
 
 void SocketTable::remove(uint32_t slot) {
   if (slot == kNone) return;
-  cells_[slot].socket.emplace<std::monostate>();
-  ++cells_[slot].generation;
-  cells_[slot].next_free = free_;
+  // Whole, since variant's own functions may throw.
+  cells_[slot] = Cell{Socket(), cells_[slot].generation + 1, free_};
   free_ = slot;
   --live_;
 }
