@@ -19,6 +19,7 @@ SHOWN = "shown"
 KINDS = ("does not apply", "kept otherwise", "open")
 _SUITE = re.compile(r"\bBOOST_(?:AUTO|FIXTURE)_TEST_SUITE\(\s*(\w+)")
 _CASE = re.compile(r"\b(?:BOOST_AUTO_TEST_CASE|BOOST_FIXTURE_TEST_CASE|TCP_CASE)\(\s*(\w+)")
+_BOTH_FAMILIES = re.compile(r"\bTCP_CASE\(\s*(\w+)")
 _RULE = re.compile(r"\|(?:[ :-]+\|)+")
 _NAME = re.compile(r"`([^`]*)`")
 
@@ -32,6 +33,7 @@ def boost_cases(root: Path) -> set[str]:
         code = code_only(path.read_text())
         for suite in _SUITE.findall(code):
             found |= {f"{suite}/{case}" for case in _CASE.findall(code)}
+            found |= {f"{suite}/{case}_over_ipv6" for case in _BOTH_FAMILIES.findall(code)}
     return found
 
 

@@ -50,6 +50,7 @@ BOOST_AUTO_TEST_CASE(brings_a_peer_of_the_host_to_the_guest) {  // scenarios 11,
   BOOST_TEST(syn.packet.tcp.window == 65535);
   BOOST_TEST(syn.packet.tcp.options.window_scale.value() > 0);
   BOOST_TEST(syn.packet.tcp.options.mss.value() == 1460);
+  BOOST_TEST(syn.packet.tcp.options.timestamps.value().echo_reply == 0u);  // RFC 7323 3.2
   answer_syn(bench, 200);
   bench.expect_ack(0);
   bench.host_writes(host, pattern(1000));

@@ -114,6 +114,21 @@ TCP_CASE(shrinks_to_one_segment_on_a_timeout_and_grows_again) {
   BOOST_TEST(host.consumed == 14600u);
 }
 
+TCP_CASE(is_a_timeout_like_any_where_no_new_data_was_when_it_asked) {  // RFC 5682 2.1 step 2b
+  RenoBench bench(quiet_config());
+  StreamState& host = bench.establish();
+  bench.host_writes(host, pattern(10 * 1460));
+  BOOST_TEST(bench.swallow(0) == 14600u);
+  bench.advance(200ms);
+  bench.expect_data(0, 1460, kTcpPsh);
+  bench.ack(0, 1460, 501);
+  BOOST_TEST(bench.swallow(1460) == 2920u);
+  bench.host_writes(host, pattern(10 * 1460));  // too late to ask
+  bench.expect_nothing();
+  bench.ack(0, 2 * 1460, 501);
+  BOOST_TEST(bench.swallow(3 * 1460) == 2920u);
+}
+
 TCP_CASE(sends_new_data_to_find_out_whether_a_timeout_was_spurious) {  // RFC 5682 2.1
   for (const bool spurious : {true, false}) {
     RenoBench bench(quiet_config());

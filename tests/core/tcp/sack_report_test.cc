@@ -99,6 +99,19 @@ TCP_CASE(reports_a_segment_that_lies_wholly_behind) {
   expect_blocks(bench, 20, {{5, 10}});
 }
 
+TCP_CASE(reports_no_more_than_what_came_twice) {  // RFC 2883 4
+  TcpBench bench(quiet_config());
+  bench.establish();
+  bench.data(0, 0, "0123456789");
+  bench.data(5, 0, "56789abcde");  // half of it is new
+  bench.advance(40ms);
+  expect_blocks(bench, 15, {{5, 10}});
+  bench.data(20, 0, "0123456789");
+  expect_blocks(bench, 15, {{20, 30}});
+  bench.data(15, 0, "abcdefghij");  // the end of it is held already
+  expect_blocks(bench, 30, {{20, 25}});
+}
+
 TCP_CASE(reports_a_held_segment_that_came_twice_with_its_block) {  // RFC 2883 4.2
   TcpBench bench(quiet_config());
   bench.establish();

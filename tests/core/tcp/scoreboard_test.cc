@@ -112,6 +112,21 @@ BOOST_AUTO_TEST_CASE(is_what_a_model_of_single_bytes_says) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(knows_when_each_byte_was_sent_last) {  // RFC 8985 4
+  Scoreboard board;
+  board.sent(at(1), SeqNum(0), SeqNum(100));
+  board.sent(at(2), SeqNum(100), SeqNum(200));
+  board.mark_lost(SeqNum(0), SeqNum(50));
+  board.resent(at(3), SeqNum(0), SeqNum(50));
+  BOOST_REQUIRE(board.size() == 3u);
+  BOOST_TEST((board[0].sent_at == at(3)));
+  BOOST_TEST((board[1].sent_at == at(1)));
+  BOOST_TEST((board[2].sent_at == at(2)));
+  board.mark_lost(SeqNum(0), SeqNum(50));
+  board.resent(at(4), SeqNum(0), SeqNum(50));
+  BOOST_TEST((board[0].sent_at == at(4)));
+}
+
 BOOST_AUTO_TEST_CASE(stays_within_its_bound_and_whole) {
   Scoreboard board;
   uint32_t sent = 0;

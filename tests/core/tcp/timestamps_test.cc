@@ -64,7 +64,12 @@ TCP_CASE(go_with_every_segment_and_take_their_room_from_the_payload) {  // RFC 7
   bench.host_writes(host, pattern(1460));
   const auto heard = bench.expect_data(0, 1448, 0);
   BOOST_TEST(echoed(heard) == 5001u);
-  bench.expect_data(1448, 12, kTcpPsh);
+  BOOST_TEST(echoed(bench.expect_data(1448, 12, kTcpPsh)) == 5001u);
+  bench.stamped(kTcpAck, 0, 1460, 5002, "");
+  bench.host_ends(host);
+  BOOST_TEST(echoed(bench.expect_data(1460, 0, kTcpFin)) == 5002u);
+  bench.stamped(kTcpAck | kTcpFin, 0, 1461, 5003, "");
+  BOOST_TEST(echoed(bench.expect(kTcpAck)) == 5003u);
 }
 
 TCP_CASE(tick_once_a_millisecond) {
@@ -118,6 +123,8 @@ TCP_CASE(do_not_echo_what_lies_behind_a_gap) {  // RFC 7323 4.3 case (B)
   bench.stamped(kTcpAck, 1, 0, 5020, "b");
   BOOST_TEST(echoed(bench.expect(kTcpAck)) == 5001u);
   bench.stamped(kTcpAck, 0, 0, 5030, "a");  // fills it (C): now this one
+  BOOST_TEST(echoed(bench.expect(kTcpAck)) == 5030u);
+  bench.stamped(kTcpAck, 3, 0, 5040, "d");  // and behind what an ACK of ours said
   BOOST_TEST(echoed(bench.expect(kTcpAck)) == 5030u);
 }
 

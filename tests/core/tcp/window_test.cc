@@ -252,6 +252,27 @@ TCP_CASE(bears_a_guest_that_takes_its_window_back) {
   BOOST_TEST(host.consumed == 14600u);
 }
 
+TCP_CASE(probes_a_tail_with_nothing_beyond_a_window_that_shrank) {  // RFC 9293 3.8.6, SHLD-15
+  TcpBench bench(quiet_config());
+  bench.syn();
+  StreamState& host = bench.sockets.streams.back();
+  bench.host_connects(host);
+  bench.isn = bench.expect(kTcpSyn | kTcpAck).packet.tcp.sequence;
+  bench.now += 50ms;
+  bench.ack(0, 0, 501);
+  bench.host_writes(host, pattern(20 * 1460));
+  BOOST_TEST(bench.swallow(0) == 14600u);
+  bench.now += 50ms;
+  bench.ack(0, 1460, 4 * 1460 >> 7);  // nine segments on their way, and room for four
+  bench.expect_nothing();
+  bench.advance(10s);
+  while (!bench.link.frames.empty()) {
+    const auto heard = bench.hear();
+    const size_t end = bench.offset_of(heard.packet) + heard.packet.payload.size();
+    BOOST_TEST(end <= 1460u + ((4 * 1460u >> 7) << 7));
+  }
+}
+
 TCP_CASE(leaves_with_the_host_what_the_guest_does_not_take) {  // scenario 18
   TcpBench bench(quiet_config());
   StreamState& host = bench.establish();
