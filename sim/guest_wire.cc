@@ -70,6 +70,12 @@ std::optional<ParseError> parse_options(Bytes options, Parsed& parsed) {
     if (kind == 8 && length == 10) {
       parsed.timestamps = {get32(options, at + 2), get32(options, at + 6)};
     }
+    if (kind == 5 && length % 8 == 2 && length <= 34) {
+      parsed.sack_count = static_cast<uint8_t>(length / 8);
+      for (size_t i = 0; i < parsed.sack_count; ++i) {
+        parsed.sack[i] = {get32(options, at + 2 + 8 * i), get32(options, at + 6 + 8 * i)};
+      }
+    }
     at += length;
   }
   return std::nullopt;

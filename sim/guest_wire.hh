@@ -51,6 +51,8 @@ struct Parsed {
   std::optional<uint8_t> window_scale;
   bool sack_permitted = false;
   std::optional<std::pair<uint32_t, uint32_t>> timestamps;
+  std::array<std::pair<uint32_t, uint32_t>, 4> sack{};  // the first sack_count are set
+  uint8_t sack_count = 0;
 
   bool has(uint8_t flag) const { return (flags & flag) != 0; }
 };

@@ -69,6 +69,7 @@ class SimLink final : public GuestLink {
   // every frame of the Nat's as it is sent, with null.
   using Watcher = std::function<void(const GuestFrame&, const Delivery*)>;
   void set_watcher(Watcher watcher) { watcher_ = std::move(watcher); }
+  void set_oracle(Watcher oracle) { oracle_ = std::move(oracle); }  // as the watcher
   void set_specs(const LinkSpec& up, const LinkSpec& down);
   // Full: the Nat is given no room, until it is free again.
   void hold(bool full);
@@ -100,7 +101,9 @@ class SimLink final : public GuestLink {
   void arrived(bool up, const Delivery& delivery);
   void record(DigestKind kind, const Frame& frame);
   void show(const Frame& frame, const Delivery* delivery) const {
-    if (watcher_) watcher_({Bytes(frame.buffer).first(frame.bytes), frame.offload}, delivery);
+    const GuestFrame shown{Bytes(frame.buffer).first(frame.bytes), frame.offload};
+    if (oracle_) oracle_(shown, delivery);
+    if (watcher_) watcher_(shown, delivery);
   }
 
   EventQueue& queue_;
@@ -126,6 +129,7 @@ class SimLink final : public GuestLink {
   std::function<void(const GuestFrame&)> receiver_;
   Digest* digest_ = nullptr;
   Watcher watcher_;
+  Watcher oracle_;
   GuestLinkCounts counts_;
 };
 

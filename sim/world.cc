@@ -95,6 +95,13 @@ World::World(const WorldConfig& config)
     oracle_.before_events(nat, events);
   });
   driver_.set_after_turn([this](const Nat& nat) { oracle_.after_turn(nat); });
+  link_.set_oracle([this](const GuestFrame& frame, const Delivery* delivery) {
+    if (delivery == nullptr) {
+      segments_.sent(frame);
+    } else if (!delivery->lost) {
+      segments_.came(frame);
+    }
+  });
   const auto transmit = [this](const GuestFrame& frame) { link_.send(frame); };
   if (config.scripted) {
     script_ = std::make_unique<ScriptedGuest>(queue_, transmit);

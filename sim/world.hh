@@ -12,6 +12,7 @@
 #include "sim/nat_driver.hh"
 #include "sim/nat_oracle.hh"
 #include "sim/scripted_guest.hh"
+#include "sim/segment_oracle.hh"
 #include "sim/sim_apps.hh"
 #include "sim/sim_sockets.hh"
 #include "sim/tcp_guest.hh"
@@ -117,6 +118,7 @@ class World {
   Digest digest_;
   FaultPlan faults_;
   NatOracle oracle_;
+  SegmentOracle segments_;
   SimLink link_;
   SimNet net_;
   SimSockets sockets_;

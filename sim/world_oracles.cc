@@ -60,6 +60,7 @@ bool World::faults_may_damage(uint32_t stream) const {
 
 std::vector<std::string> World::violations() {
   std::vector<std::string> found = oracle_.violations();
+  found.insert(found.end(), segments_.violations().begin(), segments_.violations().end());
   const auto expect_none = [&found](const char* what, uint64_t count) {
     if (count != 0) found.push_back(line(what, count));
   };

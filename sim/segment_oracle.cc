@@ -1,0 +1,182 @@
+#include "sim/segment_oracle.hh"
+
+#include <algorithm>
+
+#include "sim/guest_bytes.hh"
+
+namespace dashi {
+
+namespace {
+
+using guest::Parsed;
+
+constexpr size_t kMostViolations = 20;
+
+// Whether it is a TCP segment. What comes to the Nat as it was sent needs no checksum looked at.
+bool read(const GuestFrame& frame, Parsed& segment) {
+  GuestFrame trusted = frame;
+  trusted.offload.csum_trusted = true;
+  return !guest::parse_frame(trusted, segment).has_value() &&
+         segment.protocol == guest::kProtoTcp && !segment.transport.empty();
+}
+
+// A fragment, or behind headers of IPv6 that a fragment's may be among.
+bool in_pieces(Bytes frame) {
+  constexpr size_t kIp = 14;
+  if (frame.size() < kIp + 20) return false;
+  const uint16_t type = guest::get16(frame, 12);
+  if (type == guest::kEtherIpv4) return (guest::get16(frame, kIp + 6) & 0x3fff) != 0;
+  const uint8_t next = frame[kIp + 6];
+  return type == guest::kEtherIpv6 && (next == 0 || next == 43 || next == 44 || next == 60);
+}
+
+bool is_before(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) < 0; }
+
+}  // namespace
+
+// The position nearest to what was acknowledged.
+int64_t SegmentOracle::position(const Flow& flow, uint32_t sequence) {
+  const auto wire = flow.iss + static_cast<uint32_t>(flow.acknowledged);
+  return flow.acknowledged + static_cast<int32_t>(sequence - wire);
+}
+
+bool SegmentOracle::has_come(const Flow& flow, int64_t from, int64_t to) {
+  const auto after = flow.came.upper_bound(from);
+  return after != flow.came.begin() && std::prev(after)->second >= to;
+}
+
+void SegmentOracle::note(Flow& flow, int64_t from, int64_t to) {
+  auto next = flow.came.upper_bound(from);
+  if (next != flow.came.begin() && std::prev(next)->second >= from) --next;
+  while (next != flow.came.end() && next->first <= to) {
+    from = std::min(from, next->first);
+    to = std::max(to, next->second);
+    next = flow.came.erase(next);
+  }
+  flow.came.emplace(from, to);
+}
+
+void SegmentOracle::report(const Parsed& segment, const char* what) {
+  if (violations_.size() >= kMostViolations) return;
+  violations_.push_back("segment " + to_string(Endpoint{segment.source, segment.source_port}) +
+                        " > " + to_string(Endpoint{segment.destination, segment.destination_port}) +
+                        ": " + what);
+}
+
+// --- What comes to the Nat ---
+
+void SegmentOracle::guest_syn(const Key& key, const Parsed& segment) {
+  const auto [found, is_new] = flows_.try_emplace(key);
+  Flow& flow = found->second;
+  if (!is_new && flow.iss != segment.sequence) flow.several = true;
+  flow.iss = segment.sequence;
+  flow.guest_sack = segment.sack_permitted;
+  flow.guest_stamps = segment.timestamps.has_value();
+}
+
+void SegmentOracle::came(const GuestFrame& frame) {
+  Parsed segment;
+  in_pieces_ = in_pieces_ || in_pieces(frame.bytes);
+  if (!read(frame, segment) || segment.has(guest::kRst)) return;
+  const Key key{{segment.source, segment.source_port},
+                {segment.destination, segment.destination_port}};
+  if (segment.has(guest::kSyn)) guest_syn(key, segment);
+  const auto found = flows_.find(key);
+  if (found == flows_.end() || found->second.several) return;
+  Flow& flow = found->second;
+  const int64_t from = position(flow, segment.sequence);
+  const int64_t to = from + static_cast<int64_t>(segment.payload.size()) +
+                     (segment.has(guest::kSyn) ? 1 : 0) + (segment.has(guest::kFin) ? 1 : 0);
+  if (to > from) note(flow, from, to);
+  if (!segment.timestamps.has_value()) return;
+  const uint32_t stamp = segment.timestamps->first;
+  std::vector<uint32_t>& stamps = flow.stamps_that_came;
+  if (std::find(stamps.rbegin(), stamps.rend(), stamp) == stamps.rend()) stamps.push_back(stamp);
+  if (!flow.awaited || from > flow.acknowledged || to <= flow.acknowledged) return;
+  std::optional<uint32_t>& least = flow.stamp_with_awaited;
+  if (!least.has_value() || is_before(stamp, *least)) least = stamp;
+}
+
+// --- What the Nat sends ---
+
+void SegmentOracle::nat_syn(Flow& flow, uint32_t sequence) {
+  if (flow.nat_iss == sequence) return;
+  flow.nat_iss = sequence;
+  flow.acknowledged = 0;
+  flow.awaited = false;
+  flow.echoed.reset();
+}
+
+void SegmentOracle::check_options_of_answer(const Flow& flow, const Parsed& segment) {
+  if (segment.sack_permitted && !flow.guest_sack) {
+    report(segment, "it permits SACK, which the guest did not");
+  }
+  if (segment.timestamps.has_value() && !flow.guest_stamps) {
+    report(segment, "it has timestamps, and the guest's SYN had none");
+  }
+}
+
+// RFC 2018 3, 4; the first may tell of what came twice (RFC 2883 4).
+void SegmentOracle::check_sack(const Flow& flow, const Parsed& segment, int64_t ack) {
+  if (segment.sack_count != 0 && !flow.guest_sack) {
+    report(segment, "a SACK block, and the guest did not permit any");
+  }
+  for (size_t i = 0; i < segment.sack_count; ++i) {
+    const int64_t from = position(flow, segment.sack[i].first);
+    const int64_t to = position(flow, segment.sack[i].second);
+    if (from >= to) {
+      report(segment, "an empty SACK block");
+    } else if (!has_come(flow, from, to)) {
+      report(segment, "a SACK block of what did not come");
+    }
+    const bool came_twice = i == 0 && to <= ack;
+    if (!came_twice && from <= ack) report(segment, "a SACK block that is not above the ACK");
+  }
+}
+
+// RFC 7323 4.3: TS.Recent is a stamp that came, goes forward alone, and is not older than what came with the
+// first byte that is acknowledged now.
+void SegmentOracle::check_echo(Flow& flow, const Parsed& segment, int64_t ack) {
+  const uint32_t echo = segment.timestamps->second;
+  std::vector<uint32_t>& stamps = flow.stamps_that_came;
+  if (std::find(stamps.begin(), stamps.end(), echo) == stamps.end()) {
+    report(segment, "a timestamp is echoed that did not come");
+    return;
+  }
+  if (flow.echoed.has_value() && is_before(echo, *flow.echoed)) {
+    report(segment, "the timestamp that is echoed goes back");
+    return;
+  }
+  const std::optional<uint32_t>& least = flow.stamp_with_awaited;
+  if (ack > flow.acknowledged && least.has_value() && is_before(echo, *least)) {
+    report(segment, "the timestamp that is echoed is older than what is acknowledged");
+  }
+  if (flow.echoed == echo) return;
+  flow.echoed = echo;  // no older one may be echoed any more
+  std::erase_if(stamps, [echo](uint32_t stamp) { return is_before(stamp, echo); });
+}
+
+void SegmentOracle::sent(const GuestFrame& frame) {
+  Parsed segment;
+  if (in_pieces_ || !read(frame, segment) || segment.has(guest::kRst)) return;
+  const Key key{{segment.destination, segment.destination_port},
+                {segment.source, segment.source_port}};
+  const auto found = flows_.find(key);
+  if (found == flows_.end() || found->second.several) return;
+  Flow& flow = found->second;
+  if (segment.has(guest::kSyn)) nat_syn(flow, segment.sequence);
+  if (!segment.has(guest::kAck)) return;
+  if (segment.has(guest::kSyn)) check_options_of_answer(flow, segment);
+  const int64_t ack = position(flow, segment.acknowledgment);
+  if (!has_come(flow, 0, ack)) report(segment, "it acknowledges what did not come");
+  check_sack(flow, segment, ack);
+  if (flow.guest_stamps && segment.timestamps.has_value()) {
+    check_echo(flow, segment, ack);
+  }
+  if (ack <= flow.acknowledged) return;
+  flow.acknowledged = ack;
+  flow.awaited = !has_come(flow, ack, ack + 1);
+  flow.stamp_with_awaited.reset();
+}
+
+}  // namespace dashi

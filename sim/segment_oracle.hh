@@ -1,0 +1,68 @@
+// Watches the TCP segments on the wire between a guest and its Nat, as somebody between the two would: what
+// the Nat acknowledges, reports by SACK and echoes is compared with what the link delivered to it. It takes
+// nobody's word: neither the Nat's state nor the guest's is looked at, frames are read by the guest's parser.
+// It only looks: no draw, no event, nothing in the digest.
+//
+// A connection is known from the guest's SYN on; where several of one pair of ends came nothing is said of it,
+// and once a fragment came nothing of any: fragments are not put together here.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/time.hh"
+#include "sim/guest_wire.hh"
+
+namespace dashi {
+
+class SegmentOracle {
+ public:
+  // Of the guest's: it reached the Nat, damaged or not.
+  void came(const GuestFrame& frame);
+  // Of the Nat's: it was sent.
+  void sent(const GuestFrame& frame);
+
+  // The first that were seen, a line each.
+  const std::vector<std::string>& violations() const { return violations_; }
+
+ private:
+  struct Key {
+    Endpoint guest;
+    Endpoint remote;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  // Positions count from the guest's SYN, which is 0.
+  struct Flow {
+    uint32_t iss = 0;
+    bool several = false;  // SYNs of several connections came
+    bool guest_sack = false;
+    bool guest_stamps = false;
+    std::optional<uint32_t> nat_iss;
+    std::map<int64_t, int64_t> came;  // from, to: apart from each other
+    int64_t acknowledged = 0;         // the most
+    std::vector<uint32_t> stamps_that_came;
+    std::optional<uint32_t> echoed;
+    // When `acknowledged` was told the byte there had not come. The least stamp with it since: what comes
+    // with the byte that is awaited is echoed from then on (RFC 7323 4.3).
+    bool awaited = false;
+    std::optional<uint32_t> stamp_with_awaited;
+  };
+  static int64_t position(const Flow& flow, uint32_t sequence);
+  static bool has_come(const Flow& flow, int64_t from, int64_t to);
+  static void note(Flow& flow, int64_t from, int64_t to);
+  // A SYN that comes again late may open the same once more.
+  static void nat_syn(Flow& flow, uint32_t sequence);
+  void guest_syn(const Key& key, const guest::Parsed& segment);
+  void check_options_of_answer(const Flow& flow, const guest::Parsed& segment);
+  void check_sack(const Flow& flow, const guest::Parsed& segment, int64_t ack);
+  void check_echo(Flow& flow, const guest::Parsed& segment, int64_t ack);
+  void report(const guest::Parsed& segment, const char* what);
+
+  std::map<Key, Flow> flows_;
+  bool in_pieces_ = false;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace dashi

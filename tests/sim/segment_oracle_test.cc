@@ -1,0 +1,153 @@
+// That the oracle of segments can fail: each rule is broken on purpose, and told.
+#include "sim/segment_oracle.hh"
+
+#include <boost/test/unit_test.hpp>
+
+namespace dashi {
+
+namespace {
+
+using guest::TcpOut;
+
+constexpr uint32_t kIss = 0xffff'fff0;  // numbers wrap on the way
+constexpr uint32_t kStamp = 7000;
+using Block = std::pair<uint32_t, uint32_t>;
+
+// A connection that is open, of a guest that permits SACK and has timestamps. Offsets count from its first byte.
+struct Subject {
+  Subject() {
+    TcpOut syn = segment(true, guest::kSyn);
+    syn.sequence = kIss;
+    syn.sack_permitted = true;
+    syn.timestamps = {kStamp, 0};
+    come(syn, 0);
+    TcpOut answer = segment(false, guest::kSyn | guest::kAck);
+    answer.acknowledgment = kIss + 1;
+    answer.sack_permitted = true;
+    answer.timestamps = {1, kStamp};
+    send(answer);
+  }
+  static TcpOut segment(bool guests, uint8_t flags) {
+    TcpOut out;
+    out.source_port = Port{guests ? uint16_t{49152} : uint16_t{80}};
+    out.destination_port = Port{guests ? uint16_t{80} : uint16_t{49152}};
+    out.flags = flags;
+    return out;
+  }
+  static std::vector<uint8_t> frame(bool guests, const TcpOut& out, size_t bytes) {
+    const IpAddress guest(Ipv4Address{{10, 0, 0, 2}});
+    const IpAddress server(Ipv4Address{{203, 0, 113, 10}});
+    guest::IpOut header;
+    header.source = guests ? guest : server;
+    header.destination = guests ? server : guest;
+    return guest::tcp(MacAddress{}, MacAddress{}, header, out, std::vector<uint8_t>(bytes));
+  }
+  void come(const TcpOut& out, size_t bytes) {
+    const auto built = frame(true, out, bytes);
+    oracle.came(GuestFrame{built, Offload{}});
+  }
+  void send(const TcpOut& out) {
+    const auto built = frame(false, out, 0);
+    oracle.sent(GuestFrame{built, Offload{}});
+  }
+  // Data of the guest's.
+  void data(uint32_t from, uint32_t to, uint32_t stamp) {
+    TcpOut out = segment(true, guest::kAck);
+    out.sequence = kIss + 1 + from;
+    out.timestamps = {stamp, 1};
+    come(out, to - from);
+  }
+  void ack(uint32_t to, uint32_t echo, std::initializer_list<Block> blocks) {
+    TcpOut out = segment(false, guest::kAck);
+    out.acknowledgment = kIss + 1 + to;
+    out.timestamps = {2, echo};
+    for (const Block& block : blocks) {
+      out.sack[out.sack_count++] = {kIss + 1 + block.first, kIss + 1 + block.second};
+    }
+    send(out);
+  }
+  void expect_told(const char* rule) const {
+    for (const std::string& one : oracle.violations()) {
+      if (one.find(rule) != std::string::npos) return;
+    }
+    BOOST_ERROR(std::string("not told: ") + rule);
+  }
+  SegmentOracle oracle;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(segment_oracle)
+
+BOOST_AUTO_TEST_CASE(what_a_good_nat_says_is_no_violation) {
+  Subject s;
+  s.data(0, 10, kStamp + 1);
+  s.ack(10, kStamp + 1, {});
+  s.data(20, 30, kStamp + 2);
+  s.ack(10, kStamp + 1, {{20, 30}});
+  s.data(40, 50, kStamp + 3);
+  s.ack(10, kStamp + 1, {{40, 50}, {20, 30}});
+  s.data(20, 30, kStamp + 4);
+  s.ack(10, kStamp + 1, {{20, 30}, {20, 30}, {40, 50}});
+  s.data(10, 20, kStamp + 5);
+  s.ack(30, kStamp + 5, {{40, 50}});
+  s.data(0, 10, kStamp + 6);
+  s.ack(30, kStamp + 6, {{0, 10}, {40, 50}});
+  for (const std::string& one : s.oracle.violations()) BOOST_ERROR(one);
+}
+
+BOOST_AUTO_TEST_CASE(an_ack_of_what_did_not_come_is_told) {
+  Subject s;
+  s.data(0, 10, kStamp);
+  s.ack(11, kStamp, {});
+  s.expect_told("acknowledges what did not come");
+}
+
+BOOST_AUTO_TEST_CASE(a_block_a_byte_too_long_is_told) {
+  Subject s;
+  s.data(20, 30, kStamp);
+  s.ack(0, kStamp, {{20, 31}});
+  s.expect_told("a SACK block of what did not come");
+}
+
+BOOST_AUTO_TEST_CASE(a_block_out_of_place_is_told) {
+  Subject s;
+  s.data(0, 10, kStamp);
+  s.data(20, 30, kStamp);
+  s.ack(10, kStamp, {{20, 30}, {0, 10}});
+  s.expect_told("a SACK block that is not above the ACK");
+  Subject empty;
+  empty.data(20, 30, kStamp);
+  empty.ack(0, kStamp, {{20, 20}});
+  empty.expect_told("an empty SACK block");
+}
+
+BOOST_AUTO_TEST_CASE(a_block_nobody_permitted_is_told) {
+  Subject s;
+  TcpOut syn = Subject::segment(true, guest::kSyn);
+  syn.sequence = kIss;
+  s.come(syn, 0);  // the same SYN again, with nothing in it
+  s.data(20, 30, kStamp);
+  s.ack(0, kStamp, {{20, 30}});
+  s.expect_told("a SACK block, and the guest did not permit any");
+}
+
+BOOST_AUTO_TEST_CASE(an_echo_that_did_not_come_goes_back_or_stands_still_is_told) {
+  Subject never;
+  never.ack(0, kStamp + 1, {});
+  never.expect_told("a timestamp is echoed that did not come");
+  Subject back;
+  back.data(0, 10, kStamp + 1);
+  back.ack(10, kStamp + 1, {});
+  back.data(0, 10, kStamp);
+  back.ack(10, kStamp, {});
+  back.expect_told("the timestamp that is echoed goes back");
+  Subject still;
+  still.data(0, 10, kStamp + 1);
+  still.ack(10, kStamp, {});
+  still.expect_told("older than what is acknowledged");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace dashi
