@@ -14,6 +14,7 @@
 #include "core/wire/checksum.hh"
 #include "core/wire/ethernet.hh"
 #include "core/wire/ipv4.hh"
+#include "tests/bench/null_env.hh"
 
 namespace {
 uint64_t allocations = 0;
@@ -79,7 +80,7 @@ class NullStream final : public StreamSocket {
   uint64_t& readable_;
 };
 
-class NullSockets : public Sockets {
+class Hosts : public NullSockets {
  public:
   std::vector<FlowId> connected;
   uint64_t readable = 0;  // unconsumed bytes of the one stream that is read
@@ -88,33 +89,6 @@ class NullSockets : public Sockets {
     connected.push_back(id);
     return std::unique_ptr<StreamSocket>(new NullStream(readable));
   }
-  Result<std::unique_ptr<Listener>, SocketError> listen(const Endpoint&, FlowId) override {
-    return SocketError::kNotSupported;
-  }
-  Result<std::unique_ptr<DatagramSocket>, SocketError> open_datagram(const Endpoint&,
-                                                                     FlowId) override {
-    return SocketError::kNotSupported;
-  }
-  Result<std::unique_ptr<EchoSocket>, SocketError> open_echo(Family, FlowId) override {
-    return SocketError::kNotSupported;
-  }
-  std::unique_ptr<StreamSocket> adopt_stream(FlowId) override { return nullptr; }
-  std::unique_ptr<Listener> adopt_listener(FlowId) override { return nullptr; }
-  std::unique_ptr<DatagramSocket> adopt_datagram(FlowId) override { return nullptr; }
-  std::unique_ptr<EchoSocket> adopt_echo(FlowId) override { return nullptr; }
-};
-
-class CountingEntropy final : public Entropy {
- public:
-  uint64_t next_u64() override { return state_ += 0x9e3779b97f4a7c15; }
-
- private:
-  uint64_t state_ = 1;
-};
-
-class NullTrace final : public Trace {
- public:
-  void record(const TraceEvent&) override {}
 };
 
 // `flows` established connections of one guest, and frames for each.
@@ -127,7 +101,7 @@ class Bench {
   }
 
   NullLink& link() { return link_; }
-  NullSockets& sockets() { return sockets_; }
+  Hosts& sockets() { return sockets_; }
   Nat& nat() { return *nat_; }
   Instant tick() { return now_ += Duration(1000); }
   Instant tick(Duration by) { return now_ += by; }
@@ -210,7 +184,7 @@ class Bench {
   }
 
   NullLink link_;
-  NullSockets sockets_;
+  Hosts sockets_;
   CountingEntropy entropy_;
   NullTrace trace_;
   Config config_;

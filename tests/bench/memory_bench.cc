@@ -17,6 +17,7 @@
 
 #include "core/nat/nat.hh"
 #include "sim/link/prng.hh"
+#include "tests/bench/null_env.hh"
 #include "tests/support/guest_frames.hh"
 
 namespace {
@@ -166,7 +167,7 @@ class Echoes final : public EchoSocket {
   }
 };
 
-class Hosts final : public Sockets {
+class Hosts final : public NullSockets {
  public:
   explicit Hosts(uint32_t flows) : all(flows) {}
   std::vector<Host> all;
@@ -179,9 +180,6 @@ class Hosts final : public Sockets {
     host.id = id;
     return std::unique_ptr<StreamSocket>(std::make_unique<Stream>(host));
   }
-  Result<std::unique_ptr<Listener>, SocketError> listen(const Endpoint&, FlowId) override {
-    return SocketError::kNotSupported;
-  }
   Result<std::unique_ptr<DatagramSocket>, SocketError> open_datagram(const Endpoint&,
                                                                      FlowId) override {
     return std::unique_ptr<DatagramSocket>(std::make_unique<Datagrams>());
@@ -189,23 +187,6 @@ class Hosts final : public Sockets {
   Result<std::unique_ptr<EchoSocket>, SocketError> open_echo(Family, FlowId) override {
     return std::unique_ptr<EchoSocket>(std::make_unique<Echoes>());
   }
-  std::unique_ptr<StreamSocket> adopt_stream(FlowId) override { return nullptr; }
-  std::unique_ptr<Listener> adopt_listener(FlowId) override { return nullptr; }
-  std::unique_ptr<DatagramSocket> adopt_datagram(FlowId) override { return nullptr; }
-  std::unique_ptr<EchoSocket> adopt_echo(FlowId) override { return nullptr; }
-};
-
-class CountingEntropy final : public Entropy {
- public:
-  uint64_t next_u64() override { return state_ += 0x9e3779b97f4a7c15; }
-
- private:
-  uint64_t state_ = 1;
-};
-
-class NullTrace final : public Trace {
- public:
-  void record(const TraceEvent&) override {}
 };
 
 size_t resident_bytes() {

@@ -3,24 +3,10 @@
 // state is, 0 for all of it, and then places in it and what is there instead. The state is that of a Nat
 // with flows of each kind, made anew by every build: so a corpus outlives an archive's version.
 #include "tests/fuzz/fuzz_guest.hh"
+#include "tests/support/memory_archive.hh"
 
 namespace dashi::fuzz {
 namespace {
-
-class BytesArchive final : public Sink, public Source {
- public:
-  ByteVector bytes;
-  void put(Bytes piece) override { test::append(bytes, piece); }
-  bool get(MutableBytes piece) override {
-    if (bytes.size() - read_ < piece.size()) return false;
-    copy_bytes(piece, Bytes(bytes).subspan(read_));
-    read_ += piece.size();
-    return true;
-  }
-
- private:
-  size_t read_ = 0;
-};
 
 void connect_all(FuzzWorld& world) {
   for (StreamState& state : world.sockets.streams) {
@@ -67,7 +53,7 @@ ByteVector saved_state() {
   world.sockets.listeners[0].pending.push_back({path(2).destination, Port{6000}});
   world.queue_event({world.sockets.listeners[0].id, SocketEvent::Kind::kAcceptable, {}});
   from_guest(guest.next_segment(4, kTcpSyn, {}));
-  BytesArchive saved;
+  test::MemoryArchive saved;
   world.nat().save(saved);
   return saved.bytes;
 }
@@ -80,7 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace dashi::fuzz;
   static const ByteVector state = saved_state();
   Input input({data, size});
-  BytesArchive archive;
+  test::MemoryArchive archive;
   archive.bytes = state;
   const uint16_t cut = input.u16();
   while (!input.empty()) {

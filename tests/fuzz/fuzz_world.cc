@@ -4,6 +4,7 @@
 
 #include "core/nat/fragments.hh"
 #include "tests/fuzz/failure.hh"
+#include "tests/support/memory_archive.hh"
 
 namespace dashi::fuzz {
 namespace {
@@ -20,25 +21,6 @@ MutableBytes memory_of(uint8_t rubbish) {
   if (memory.empty()) memory.assign(kLinkBytes, rubbish);
   return memory;
 }
-
-class MemoryArchive final : public Sink, public Source {
- public:
-  void put(Bytes piece) override { bytes_.insert(bytes_.end(), piece.begin(), piece.end()); }
-  bool get(MutableBytes piece) override {
-    if (bytes_.size() - read_ < piece.size()) return false;
-    copy_bytes(piece, Bytes(bytes_).subspan(read_));
-    read_ += piece.size();
-    return true;
-  }
-  bool all_read() const { return read_ == bytes_.size(); }
-  friend bool operator==(const MemoryArchive& a, const MemoryArchive& b) {
-    return a.bytes_ == b.bytes_;
-  }
-
- private:
-  std::vector<uint8_t> bytes_;
-  size_t read_ = 0;
-};
 
 }  // namespace
 
@@ -245,17 +227,17 @@ void FuzzWorld::advance_to_deadline() {
 
 void FuzzWorld::restore() {
   if (!kind_.restores) return;
-  MemoryArchive saved;
+  test::MemoryArchive saved;
   nat_->save(saved);
   sockets.handing_over = true;
   auto restored = Nat::restore(saved, config_, env());
   expect(restored.ok(), "what was saved could not be restored");
-  expect(saved.all_read(), "a restore read less than was saved");
+  expect(saved.read == saved.bytes.size(), "a restore read less than was saved");
   nat_ = std::move(*restored);
   sockets.handing_over = false;
-  MemoryArchive again;
+  test::MemoryArchive again;
   nat_->save(again);
-  expect(saved == again, "a restored Nat saves another state");
+  expect(saved.bytes == again.bytes, "a restored Nat saves another state");
 }
 
 void FuzzWorld::adopt(Source& source) {
@@ -265,7 +247,7 @@ void FuzzWorld::adopt(Source& source) {
   nat_ = std::move(*restored);
   (void)nat_->dump(now());
   (void)nat_->flow_counts();
-  MemoryArchive saved;
+  test::MemoryArchive saved;
   nat_->save(saved);
   expect(Nat::restore(saved, config_, env()).ok(),
          "what was restored cannot be saved and restored");

@@ -14,6 +14,7 @@
 #include "tests/support/fake_link.hh"
 #include "tests/support/fake_sockets.hh"
 #include "tests/support/guest_frames.hh"
+#include "tests/support/memory_archive.hh"
 
 namespace dashi::test {
 
@@ -35,20 +36,6 @@ class FakeTrace final : public Trace {
   void record(const TraceEvent& event) override {
     events.push_back(event);
     events.back().bytes = {};
-  }
-};
-
-// A sink and a source over one vector.
-class MemoryArchive final : public Sink, public Source {
- public:
-  std::vector<uint8_t> bytes;
-  size_t read = 0;
-  void put(Bytes piece) override { bytes.insert(bytes.end(), piece.begin(), piece.end()); }
-  bool get(MutableBytes piece) override {
-    if (bytes.size() - read < piece.size()) return false;
-    copy_bytes(piece, Bytes(bytes).subspan(read));
-    read += piece.size();
-    return true;
   }
 };
 
