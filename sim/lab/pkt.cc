@@ -11,6 +11,7 @@
 #include "pcap/write/file_sink.hh"
 #include "sim/script/parser.hh"
 #include "sim/script/runner.hh"
+#include "sim/script/setting.hh"
 
 namespace dashi::lab {
 
@@ -151,9 +152,20 @@ void show(const Outcome& outcome, const script::Script& script, const script::Ru
   std::printf("capture: %s\n\n", error.empty() ? path.c_str() : error.c_str());
 }
 
+void print_error(const fs::path& file, const script::ScriptError& error) {
+  std::printf("differs %s:%u:%u: %s\n", file.c_str(), error.where.line, error.where.column,
+              error.message.c_str());
+}
+
 Outcome run_over(const script::Script& script, Family family, const fs::path& file,
                  const Asked& asked) {
   const script::RunOptions options = options_for(script, family, file, asked);
+  if (const auto setting = script::setting_of(script, options); !setting.ok()) {
+    print_error(file, setting.error());
+    Outcome malformed;
+    malformed.kind = Outcome::Kind::kDiffers;
+    return malformed;
+  }
   Outcome outcome = script::run(script, options);
   if (outcome.kind == Outcome::Kind::kPass) return outcome;
   const bool skip = outcome.kind == Outcome::Kind::kSkip;
@@ -173,9 +185,7 @@ void run_file(const fs::path& file, const Asked& asked, Tally& tally) {
   if (!in || !script.ok()) {
     ++tally.differ;
     if (!in) return (void)std::printf("differs %s: cannot be read\n", file.c_str());
-    const script::ScriptError& error = script.error();
-    return (void)std::printf("differs %s:%u:%u: %s\n", file.c_str(), error.where.line,
-                             error.where.column, error.message.c_str());
+    return print_error(file, script.error());
   }
   Outcome worst;  // of the families; the second is of no interest after a first that does not pass
   const std::optional<Family> own = script::family_of(*script);

@@ -197,6 +197,7 @@ void Lexer::option() {
 
 void Lexer::advance() {
   const size_t before = at_;
+  end_before_ = where_;
   token_ = Token{};
   skip_space();
   if (error_) return;

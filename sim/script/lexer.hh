@@ -41,6 +41,8 @@ class Lexer {
   explicit Lexer(std::string_view text) : text_(text) { advance(); }
 
   const Token& peek() const { return token_; }
+  // Where the token before peek() ended.
+  Where end_before() const { return end_before_; }
   Token take();
   // With '(' as the next token: all up to its ')', as written. Empty, and nothing taken, else.
   std::string take_note();
@@ -67,6 +69,7 @@ class Lexer {
   Where where_;
   Token token_;
   size_t token_at_ = 0;  // where token_ starts in text_
+  Where end_before_;
   std::optional<ScriptError> error_;
   std::map<std::string, std::string, std::less<>> defines_;
 };

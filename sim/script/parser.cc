@@ -39,7 +39,11 @@ std::optional<Duration> seconds(std::string_view text) {
 }
 
 void ParserState::expected(const char* what) {
-  fail(peek().where, std::string("expected ") + what + " before " + shown(peek()));
+  const Where next = peek().where;
+  const Where end = lexer_.end_before();
+  const bool line_ended = next.line > end.line && next.line != event_at_.line;
+  fail(line_ended ? end : next, std::string("expected ") + what + " before " +
+                                    (line_ended ? "the end of the line" : shown(peek())));
 }
 
 bool ParserState::accept(char punctuation) {
@@ -147,6 +151,7 @@ bool is_directive(const Token& token) {
 
 Event parse_event(ParserState& in) {
   Event event;
+  in.begin_event();
   event.where = in.peek().where;
   event.when = parse_when(in);
   event.of_second_guest = in.accept_word("guest2");

@@ -23,7 +23,9 @@ class ParserState {
   void fail(Where where, std::string message) {
     if (!failed()) error_ = ScriptError{where, std::move(message)};
   }
+  // "expected WHAT before ...": at the next token or, if the line ends before it, at the line's end.
   void expected(const char* what);
+  void begin_event() { event_at_ = peek().where; }  // which is not what the line before lacks
   // What packetdrill knows and a NAT cannot answer: reading ends here, without an error.
   void not_served(Where where, std::string what) {
     if (!failed()) unserved_ = ScriptError{where, std::move(what)};
@@ -48,6 +50,7 @@ class ParserState {
   std::optional<ScriptError> error_;
   std::vector<VariableUse> variables_;  // of the line that is being read
   std::optional<ScriptError> unserved_;
+  Where event_at_;
 };
 
 // How a token reads in a message.
