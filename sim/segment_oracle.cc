@@ -11,6 +11,10 @@ namespace {
 using guest::Parsed;
 
 constexpr size_t kMostViolations = 20;
+// Of what the guest sends one after the other, each so long after the one before, no more may go unanswered:
+// RFC 9293 3.10.7.4 has an ACK for what is acceptable and for what is not.
+constexpr uint32_t kMostUnanswered = 3;
+constexpr Duration kApart = 200ms;
 
 // Whether it is a TCP segment. What comes to the Nat as it was sent needs no checksum looked at.
 bool read(const GuestFrame& frame, Parsed& segment) {
@@ -74,10 +78,19 @@ void SegmentOracle::guest_syn(const Key& key, const Parsed& segment) {
   flow.guest_stamps = segment.timestamps.has_value();
 }
 
-void SegmentOracle::came(const GuestFrame& frame) {
+void SegmentOracle::expect_answer(const Arrival& arrival, Flow& flow, const Parsed& segment) {
+  if (!flow.nat_iss.has_value() || !segment.has(guest::kAck)) return;
+  if (flow.refused != arrival.refused) flow.unanswered = 0;
+  flow.refused = arrival.refused;
+  if (flow.unanswered != 0 && arrival.at - flow.unanswered_at < kApart) return;
+  flow.unanswered_at = arrival.at;
+  if (++flow.unanswered == kMostUnanswered + 1) report(segment, "nothing answers it");
+}
+
+void SegmentOracle::came(const Arrival& arrival, const GuestFrame& frame) {
   Parsed segment;
   in_pieces_ = in_pieces_ || in_pieces(frame.bytes);
-  if (!read(frame, segment) || segment.has(guest::kRst)) return;
+  if (in_pieces_ || !read(frame, segment) || segment.has(guest::kRst)) return;
   const Key key{{segment.source, segment.source_port},
                 {segment.destination, segment.destination_port}};
   if (segment.has(guest::kSyn)) guest_syn(key, segment);
@@ -88,6 +101,9 @@ void SegmentOracle::came(const GuestFrame& frame) {
   const int64_t to = from + static_cast<int64_t>(segment.payload.size()) +
                      (segment.has(guest::kSyn) ? 1 : 0) + (segment.has(guest::kFin) ? 1 : 0);
   if (to > from) note(flow, from, to);
+  if (to > from && !arrival.damaged && !segment.has(guest::kSyn)) {
+    expect_answer(arrival, flow, segment);
+  }
   if (!segment.timestamps.has_value()) return;
   const uint32_t stamp = segment.timestamps->first;
   std::vector<uint32_t>& stamps = flow.stamps_that_came;
@@ -158,12 +174,14 @@ void SegmentOracle::check_echo(Flow& flow, const Parsed& segment, int64_t ack) {
 
 void SegmentOracle::sent(const GuestFrame& frame) {
   Parsed segment;
-  if (in_pieces_ || !read(frame, segment) || segment.has(guest::kRst)) return;
+  if (in_pieces_ || !read(frame, segment)) return;
   const Key key{{segment.destination, segment.destination_port},
                 {segment.source, segment.source_port}};
   const auto found = flows_.find(key);
   if (found == flows_.end() || found->second.several) return;
   Flow& flow = found->second;
+  flow.unanswered = 0;
+  if (segment.has(guest::kRst)) return;
   if (segment.has(guest::kSyn)) nat_syn(flow, segment.sequence);
   if (!segment.has(guest::kAck)) return;
   if (segment.has(guest::kSyn)) check_options_of_answer(flow, segment);

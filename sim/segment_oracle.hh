@@ -19,8 +19,13 @@ namespace dashi {
 
 class SegmentOracle {
  public:
-  // Of the guest's: it reached the Nat, damaged or not.
-  void came(const GuestFrame& frame);
+  // How a frame of the guest's reached the Nat.
+  struct Arrival {
+    Instant at;
+    bool damaged = false;
+    uint64_t refused = 0;  // frames that the link had no room for, until then
+  };
+  void came(const Arrival& arrival, const GuestFrame& frame);
   // Of the Nat's: it was sent.
   void sent(const GuestFrame& frame);
 
@@ -48,7 +53,14 @@ class SegmentOracle {
     // with the byte that is awaited is echoed from then on (RFC 7323 4.3).
     bool awaited = false;
     std::optional<uint32_t> stamp_with_awaited;
+    // Segments with data or FIN, apart in time, since the Nat's last segment; they may go unanswered while
+    // the link refuses frames.
+    uint32_t unanswered = 0;
+    Instant unanswered_at;
+    uint64_t refused = 0;
   };
+  // Once the Nat has said SYN, however little it takes.
+  void expect_answer(const Arrival& arrival, Flow& flow, const guest::Parsed& segment);
   static int64_t position(const Flow& flow, uint32_t sequence);
   static bool has_come(const Flow& flow, int64_t from, int64_t to);
   static void note(Flow& flow, int64_t from, int64_t to);

@@ -99,7 +99,7 @@ World::World(const WorldConfig& config)
     if (delivery == nullptr) {
       segments_.sent(frame);
     } else if (!delivery->lost) {
-      segments_.came(frame);
+      segments_.came({queue_.now(), delivery->fate.damages(), link_.counts().refused}, frame);
     }
   });
   const auto transmit = [this](const GuestFrame& frame) { link_.send(frame); };

@@ -44,7 +44,7 @@ struct Subject {
   }
   void come(const TcpOut& out, size_t bytes) {
     const auto built = frame(true, out, bytes);
-    oracle.came(GuestFrame{built, Offload{}});
+    oracle.came({now, false, refused}, GuestFrame{built, Offload{}});
   }
   void send(const TcpOut& out) {
     const auto built = frame(false, out, 0);
@@ -72,6 +72,8 @@ struct Subject {
     }
     BOOST_ERROR(std::string("not told: ") + rule);
   }
+  Instant now;
+  uint64_t refused = 0;
   SegmentOracle oracle;
 };
 
@@ -146,6 +148,27 @@ BOOST_AUTO_TEST_CASE(an_echo_that_did_not_come_goes_back_or_stands_still_is_told
   still.data(0, 10, kStamp + 1);
   still.ack(10, kStamp, {});
   still.expect_told("older than what is acknowledged");
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_again_and_again_unanswered_is_told) {
+  Subject s;
+  for (int i = 0; i < 3; ++i, s.now += 1s) s.data(0, 10, kStamp);
+  BOOST_TEST(s.oracle.violations().empty());
+  s.data(0, 10, kStamp);
+  s.expect_told("nothing answers it");
+  Subject answered;
+  for (int i = 0; i < 3; ++i, answered.now += 1s) answered.data(0, 10, kStamp);
+  answered.ack(10, kStamp, {});
+  answered.data(0, 10, kStamp);
+  BOOST_TEST(answered.oracle.violations().empty());
+  Subject at_once;
+  for (int i = 0; i < 10; ++i) at_once.data(0, 10, kStamp);
+  BOOST_TEST(at_once.oracle.violations().empty());
+  Subject without_room;
+  for (int i = 0; i < 4; ++i, without_room.now += 1s, ++without_room.refused) {
+    without_room.data(0, 10, kStamp);
+  }
+  BOOST_TEST(without_room.oracle.violations().empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
