@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -11,10 +10,10 @@
 
 #include "pcap/capture_hooks.hh"
 #include "pcap/write/file_sink.hh"
+#include "sim/lab/arguments.hh"
+#include "sim/lab/shrunk_script.hh"
 #include "sim/lab/trial.hh"
-#include "sim/script/parser.hh"
 #include "sim/script/retelling.hh"
-#include "sim/script/runner.hh"
 #include "sim/swarm/draw.hh"
 #include "sim/swarm/shrink.hh"
 
@@ -34,16 +33,12 @@ struct Asked {
   uint64_t seed = 0;
   SwarmSize size = SwarmSize::kDefault;
   std::string out;
+  std::string words;  // the seed, and of which size
 };
 
 int wrong_use(const std::string& message) {
   std::fprintf(stderr, "dashi-lab shrink: %s (try --help)\n", message.c_str());
   return 2;
-}
-
-bool parse_seed(std::string_view text, uint64_t& seed) {
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), seed);
-  return result.ec == std::errc{} && result.ptr == text.data() + text.size();
 }
 
 // Empty, or what is wrong.
@@ -56,13 +51,14 @@ std::string parse(int count, char** arguments, Asked& asked) {
     } else if (argument == "--out") {
       if (++i == count) return "--out needs a prefix";
       asked.out = arguments[i];
-    } else if (!seed && parse_seed(argument, asked.seed)) {
+    } else if (!seed && parse_number(argument, asked.seed)) {
       seed = true;
     } else {
       return "unexpected argument: " + std::string(argument);
     }
   }
   if (!seed) return "which seed?";
+  asked.words = std::to_string(asked.seed) + (asked.size == SwarmSize::kTiny ? " --tiny" : "");
   if (asked.out.empty()) asked.out = "shrunk-" + std::to_string(asked.seed);
   return "";
 }
@@ -94,29 +90,11 @@ void show_progress(const Plan& plan, uint64_t runs) {
   }
 }
 
-// Runs the script: how it does what the run did.
-std::string how_it_runs(const std::string& text, const std::string& rule) {
-  const auto script = script::parse(text);
-  if (!script.ok()) return "is no script: " + script.error().message;
-  const std::string reason = in_own_process([&] {
-    script::RunOptions options;
-    options.family = script::family_of(*script).value_or(Family::kIpv4);
-    const script::Outcome outcome = script::run(*script, options);
-    const bool as_written = outcome.kind == script::Outcome::Kind::kPass;
-    return as_written ? "" : std::to_string(outcome.where.line) + ": " + outcome.reason;
-  });
-  if (reason.empty()) return "runs as it is written";
-  const std::string what = reason.substr(std::min(reason.find(": ") + 2, reason.size()));
-  if (rule_of(what) == rule || rule_of(reason) == rule)
-    return "runs as it is written, and breaks the rule";
-  return "differs in line " + reason;
-}
-
 // The run once more, with a capture and a script of it.
 class LastRun {
  public:
-  LastRun(const Asked& asked, const Plan& plan, const std::string& rule)
-      : asked_(asked), plan_(plan), rule_(rule) {}
+  LastRun(const Asked& asked, const Plan& plan, const std::string& broken)
+      : asked_(asked), plan_(plan), broken_(broken) {}
 
   Trial run(Trials& trials) {
     return trials.run(
@@ -129,7 +107,7 @@ class LastRun {
     auto sink = FileSink::create(asked_.out + ".pcapng");
     if (!sink.ok()) return fail(sink.error());
     sink_ = std::move(*sink);
-    const std::string comment = "seed " + std::to_string(asked_.seed) + ", shrunk: " + rule_;
+    const std::string comment = "seed " + std::to_string(asked_.seed) + ", shrunk: " + broken_;
     writer_.emplace(*sink_, PcapngHeader{"dashi " DASHI_VERSION, comment, 0});
     performance.world().decorate(
         [this](const Env& env) {
@@ -146,20 +124,11 @@ class LastRun {
       retelling_->command(performance.began() + errand.after, "nat restore");
     }
     std::ofstream script(asked_.out + ".pkt");
-    script << retelling_->script(heading(), performance.over_at());
+    script << retelling_->script(broken_, performance.over_at());
     if (!script.flush()) fail(asked_.out + ".pkt cannot be written");
     capture_->flush();
     sink_->flush();
     if (!sink_->error().empty()) fail(sink_->error());
-  }
-  std::vector<std::string> heading() const {
-    const std::string tiny = asked_.size == SwarmSize::kTiny ? " --tiny" : "";
-    std::vector<std::string> lines = {rule_, "What dashi-lab shrink " +
-                                                 std::to_string(asked_.seed) + tiny +
-                                                 " left of its world. The NAT's lines are what it "
-                                                 "said, right or wrong."};
-    if (plan_.encore) lines.emplace_back("Not told here: the connections made when all was over");
-    return lines;
   }
   void fail(const std::string& error) {
     std::fprintf(stderr, "dashi-lab shrink: %s\n", error.c_str());
@@ -167,12 +136,23 @@ class LastRun {
 
   const Asked& asked_;
   const Plan& plan_;
-  const std::string& rule_;
+  const std::string& broken_;
   std::unique_ptr<FileSink> sink_;
   std::optional<PcapngWriter> writer_;
   std::optional<Capture> capture_;
   std::optional<script::Retelling> retelling_;
 };
+
+// The script as the last run wrote it becomes one for a reader; how it runs.
+std::string make_ready(const Asked& asked, const std::string& rule, const std::string& broken) {
+  const std::string file = asked.out + ".pkt";
+  std::stringstream told;
+  told << std::ifstream(file).rdbuf();
+  const ShrunkScript script =
+      made_ready(told.str(), "dashi-lab shrink " + asked.words, rule, broken);
+  if (!(std::ofstream(file) << script.text).flush()) return "cannot be written";
+  return script.how;
+}
 
 }  // namespace
 
@@ -200,17 +180,19 @@ int run_shrink(int count, char** arguments) {
       show_progress, kRunsMost);
   const Shrunk shrunk = shrinker.shrink(plan);
   if (isatty(STDERR_FILENO) == 1) std::fprintf(stderr, "\r\033[K");
-  const Trial last = LastRun(asked, shrunk.plan, rule).run(trials);
+  const Trial same = trials.run(shrunk.plan, nullptr, nullptr);
+  const auto broken = std::find_if(same.broken.begin(), same.broken.end(),
+                                   [&](const std::string& what) { return rule_of(what) == rule; });
+  const std::string words = broken->substr(0, broken->find('\n'));
+  const Trial last = LastRun(asked, shrunk.plan, words).run(trials);
   std::printf("%llu runs%s: %zu flows, %llu bytes, %zu fault decisions, %llu frames\n",
               static_cast<unsigned long long>(shrunk.runs),
               shrunk.smallest ? "" : " (and no more were allowed)", shrunk.plan.exchanges.size(),
               static_cast<unsigned long long>(bytes_of(shrunk.plan)), decisions_of(shrunk.plan),
               static_cast<unsigned long long>(last.frames));
-  for (const std::string& broken : last.broken) std::printf("    %s\n", broken.c_str());
-  std::stringstream text;
-  text << std::ifstream(asked.out + ".pkt").rdbuf();
+  for (const std::string& what : last.broken) std::printf("    %s\n", what.c_str());
   std::printf("%s.pcapng, and %s.pkt, which %s\n", asked.out.c_str(), asked.out.c_str(),
-              how_it_runs(text.str(), rule).c_str());
+              make_ready(asked, rule, words).c_str());
   return 1;
 }
 

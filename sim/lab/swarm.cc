@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -13,6 +12,7 @@
 #include <map>
 #include <string_view>
 
+#include "sim/lab/arguments.hh"
 #include "sim/swarm/coverage.hh"
 #include "sim/swarm/draw.hh"
 #include "sim/swarm/performance.hh"
@@ -64,11 +64,6 @@ struct Share {
 int wrong_use(const std::string& message) {
   std::fprintf(stderr, "dashi-lab swarm: %s (try --help)\n", message.c_str());
   return 2;
-}
-
-bool parse_number(std::string_view text, uint64_t& into) {
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), into);
-  return result.ec == std::errc{} && result.ptr == text.data() + text.size();
 }
 
 bool parse_seeds(std::string_view text, Asked& asked) {

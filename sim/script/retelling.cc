@@ -15,17 +15,6 @@ constexpr uint8_t kAck = 16;
 constexpr uint16_t kDnsPort = 53;
 constexpr uint32_t kNearTheWrap = 0u - (1u << 20);
 
-// 1.5; with nothing before the point of what is below a second.
-std::string seconds_of(Duration time) {
-  const int64_t ns = time.count();
-  std::string fraction = std::to_string(1'000'000'000 + ns % 1'000'000'000).substr(1);
-  fraction.erase(fraction.find_last_not_of('0') + 1);
-  std::string text = std::to_string(ns / 1'000'000'000);
-  if (fraction.empty()) return text;
-  if (text == "0") text.clear();
-  return text.append(".").append(fraction);
-}
-
 std::string quoted(Bytes bytes) {
   constexpr char kDigits[] = "0123456789abcdef";
   std::string text = "\"";
@@ -39,16 +28,6 @@ std::string quoted(Bytes bytes) {
   return text + "\"";
 }
 
-// A server at this port, or at the script's own.
-std::string server_calls(uint32_t descriptor, const Port* port) {
-  const std::string fd = std::to_string(descriptor);
-  const std::string at =
-      port == nullptr ? "..."
-                      : "{sa_family=AF_INET, sin_port=htons(" + std::to_string(port->number) + ")}";
-  return "+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = " + fd + "\n+0 bind(" + fd + ", " + at +
-         ", ...) = 0\n+0 listen(" + fd + ", 100) = 0\n";
-}
-
 // What damage a script's `corrupt` and `cut` can do.
 std::string damage_of(const FrameFate& fate) {
   if (fate.truncate_to.has_value()) return " cut " + std::to_string(*fate.truncate_to);
@@ -58,6 +37,20 @@ std::string damage_of(const FrameFate& fate) {
 }
 
 }  // namespace
+
+bool says_broken(const std::string& line) {
+  return line.compare(0, 3, "// ") == 0 && line.find(kBrokenHere) == 3;
+}
+
+std::string seconds_of(Duration time) {
+  const int64_t ns = time.count();
+  std::string fraction = std::to_string(1'000'000'000 + ns % 1'000'000'000).substr(1);
+  fraction.erase(fraction.find_last_not_of('0') + 1);
+  std::string text = std::to_string(ns / 1'000'000'000);
+  if (fraction.empty()) return text;
+  if (text == "0") text.clear();
+  return text.append(".").append(fraction);
+}
 
 Retelling::Retelling(World& world) : world_(world) {
   world.link().set_watcher([this](const GuestFrame& frame, const Delivery* delivery) {
@@ -69,14 +62,6 @@ Retelling::Retelling(World& world) : world_(world) {
   world.net().set_watcher([this](const FarEndMove& move) { far_end(move); });
   world.sockets().faults().set_watcher(
       [this](SocketCall call, const FaultDecision& decision) { failure(call, decision); });
-  // Listeners are there before anybody calls, in the order of their ports.
-  for (const ServiceSpec& service : world.config().net.hosts[0].services) {
-    const bool ours = service.transport == Transport::kTcp && service.port.number >= 1000;
-    if (ours && world.apps().listens(1, {IpAddress{}, service.port})) {
-      listeners_.push_back(service.port);
-    }
-  }
-  next_descriptor_ += static_cast<uint32_t>(listeners_.size());
 }
 
 Retelling::~Retelling() {
@@ -85,10 +70,13 @@ Retelling::~Retelling() {
   world_.sockets().faults().set_watcher(nullptr);
 }
 
-void Retelling::add(const Line& line) { lines_.push_back(line); }
+void Retelling::add(const Line& line) {
+  if (!broken_before_ && !world_.violations().empty()) broken_before_ = lines_.size();
+  lines_.push_back(line);
+}
 
 void Retelling::command(Instant at, const std::string& words) {
-  const Line line{at, true, "", "", words, ""};
+  const Line line{at, true, "", "", "", words, ""};
   const auto later =
       std::find_if(lines_.begin(), lines_.end(), [at](const Line& other) { return other.at > at; });
   lines_.insert(later, line);
@@ -103,7 +91,10 @@ std::optional<SeenPacket> Retelling::told_of(const GuestFrame& frame) {
   if (packet == nullptr) return ++others_, std::nullopt;
   const auto* icmp = std::get_if<IcmpSpec>(&packet->transport);
   const bool tcp = std::holds_alternative<TcpSpec>(packet->transport);
-  if (tcp || (icmp != nullptr && icmp->about.has_value())) return *packet;
+  if (tcp || (icmp != nullptr && icmp->about.has_value())) {
+    if (!family_) family_ = packet->ends.from.address.family();
+    return *packet;
+  }
   // What finds neighbours and gives addresses is of no flow.
   if (std::holds_alternative<UdpSpec>(packet->transport) || icmp != nullptr) ++others_;
   return std::nullopt;
@@ -111,8 +102,12 @@ std::optional<SeenPacket> Retelling::told_of(const GuestFrame& frame) {
 
 Retelling::Flow& Retelling::flow_of(const Ends& guests) { return flows_[{guests.from, guests.to}]; }
 
-// guest:49152 > server:1000
+// guest:49152 > server:1000. Places are of the script's family: packets of the other have addresses.
 std::string Retelling::ends_of(const Ends& ends) const {
+  if (ends.from.address.family() != *family_) {
+    return (ends.from.address.is_v6() ? "from " : "") + to_string(ends.from) + " > " +
+           to_string(ends.to) + " ";
+  }
   const NetSpec& net = world_.config().net;
   const auto place = [&](const Endpoint& end) {
     const std::vector<IpAddress>& servers = net.hosts[0].addresses;
@@ -138,8 +133,13 @@ void Retelling::write_guest(const SeenPacket& seen, const Delivery& delivery) {
   Flow& flow = flow_of(seen.ends);
   const bool syn = (tcp->flags & (kSyn | kAck)) == kSyn;
   // Near their end numbers stay as they are, for what happens there.
-  if ((tcp->flags & kSyn) != 0) flow.guest_base = tcp->begin >= kNearTheWrap ? 0 : tcp->begin;
+  const bool wraps = tcp->begin >= kNearTheWrap;
+  if ((tcp->flags & kSyn) != 0) flow.guest_base = wraps ? 0 : tcp->begin;
   if (syn) flow.nat_base.reset();
+  const std::vector<IpAddress>& servers = world_.config().net.hosts[0].addresses;
+  const bool called =
+      std::find(servers.begin(), servers.end(), seen.ends.to.address) != servers.end();
+  if (syn && called) listen(seen.ends.to.port);
   tcp->begin -= flow.guest_base;
   const uint32_t base = flow.nat_base.value_or(0);
   if (tcp->ack) *tcp->ack -= base;
@@ -148,13 +148,14 @@ void Retelling::write_guest(const SeenPacket& seen, const Delivery& delivery) {
     const bool echoes = option.kind == TcpOption::Kind::kTimestamps && (tcp->flags & kAck) != 0;
     if (echoes) option.echo -= flow.nat_time_base.value_or(0);
   }
-  Line line{seen.at, true, "< ", ends_of(seen.ends), written(transport), ""};
+  Line line{seen.at, true, "< ", ends_of(seen.ends), "", written(transport), ""};
   if (seen.ends.to.port.number == kDnsPort && !seen.payload.empty()) {
     line.rest += " " + quoted(seen.payload);
   }
   if (seen.offload.gso_size != 0) line.rest += " segment " + std::to_string(seen.offload.gso_size);
   const FrameFate& fate = delivery.fate;
   line.rest += delivery.lost ? " drop" : damage_of(fate);
+  if ((tcp->flags & kSyn) != 0 && wraps) line.comment = "numbers that soon wrap";
   if (fate.delay != Duration{} || fate.hold != 0) line.comment = "late";
   if (fate.duplicated) line.comment = delivery.last ? "once more" : "comes twice";
   add(line);
@@ -183,7 +184,7 @@ void Retelling::write_nat(const SeenPacket& seen, uint64_t ordinal) {
       option.value -= *flow.nat_time_base;
     }
   }
-  add({seen.at, false, "> ", ends_of(seen.ends), written(transport) + mishaps_of(ordinal), ""});
+  add({seen.at, false, "> ", ends_of(seen.ends), "", written(transport) + mishaps_of(ordinal), ""});
 }
 
 // What becomes of a frame on its way to the guest.
@@ -202,6 +203,19 @@ std::string Retelling::mishaps_of(uint64_t ordinal) const {
 
 // --- The host's side ---
 
+// A server is there before the first call to its port.
+void Retelling::listen(Port port) {
+  if (listeners_.count(port) != 0 || !world_.apps().listens(1, {IpAddress{}, port})) return;
+  listeners_[port] = next_descriptor_;
+  const std::string fd = std::to_string(next_descriptor_++);
+  const Instant now = lines_.empty() ? Instant{} : lines_.back().at;
+  add({now, false, "", "", "", "socket(..., SOCK_STREAM, IPPROTO_TCP) = " + fd, ""});
+  add({now, false, "bind(" + fd + ", ",
+       "{sa_family=AF_INET, sin_port=htons(" + std::to_string(port.number) + ")}", "...",
+       ", ...) = 0", ""});
+  add({now, false, "", "", "", "listen(" + fd + ", 100) = 0", ""});
+}
+
 void Retelling::failure(SocketCall call, const FaultDecision& decision) {
   const std::string words = words_of(call, decision);
   if (words.empty()) return;
@@ -218,12 +232,12 @@ void Retelling::failure(SocketCall call, const FaultDecision& decision) {
   const Instant last = lines_.empty() ? Instant{} : lines_.back().at;
   const bool on_its_way = at == lines_.end();
   const Instant when = on_its_way ? std::max(last, world_.now() - Duration(1)) : world_.now();
-  lines_.insert(at, {when, false, "", "", "fail " + words, ""});
+  lines_.insert(at, {when, false, "", "", "", "fail " + words, ""});
 }
 
 void Retelling::call(const Descriptor& descriptor, const char* name, const std::string& arguments) {
   const std::string number = std::to_string(descriptor.number);
-  add({world_.now(), true, "", "", std::string(name) + "(" + number + arguments + ") = 0", ""});
+  add({world_.now(), true, "", "", "", std::string(name) + "(" + number + arguments + ") = 0", ""});
 }
 
 // read and write of so many bytes; one that follows another at once is the same.
@@ -237,7 +251,7 @@ void Retelling::counted_call(const Descriptor& descriptor, const char* name, siz
     }
   }
   const std::string n = std::to_string(bytes);
-  add({world_.now(), true, "", "", begin + n + ") = " + n, ""});
+  add({world_.now(), true, "", "", "", begin + n + ") = " + n, ""});
 }
 
 void Retelling::far_end(const FarEndMove& move) {
@@ -249,8 +263,8 @@ void Retelling::far_end(const FarEndMove& move) {
     const std::string fd = std::to_string(number);
     const std::string port = std::to_string(connection.end(dashi::Side::kHere).address.port.number);
     const Instant now = world_.now();
-    add({now, true, "", "", "socket(..., SOCK_STREAM|SOCK_NONBLOCK, IPPROTO_TCP) = " + fd, ""});
-    add({now, true, "", "",
+    add({now, true, "", "", "", "socket(..., SOCK_STREAM|SOCK_NONBLOCK, IPPROTO_TCP) = " + fd, ""});
+    add({now, true, "", "", "",
          "connect(" + fd + ", {sa_family=AF_INET, sin_port=htons(" + port +
              ")}, ...) = -1 EINPROGRESS (it takes a while)",
          ""});
@@ -258,13 +272,13 @@ void Retelling::far_end(const FarEndMove& move) {
   }
   if (move.kind == Move::kAccepts) {
     const Port port = connection.end(dashi::Side::kThere).address.port;
-    const auto listener = std::find(listeners_.begin(), listeners_.end(), port);
+    const auto listener = listeners_.find(port);
     elsewhere_ = elsewhere_ || connection.host != 1;
     if (listener == listeners_.end()) return;
-    const auto from = static_cast<size_t>(listener - listeners_.begin()) + 3;
     descriptors_[name] = {next_descriptor_};
-    add({world_.now(), true, "", "",
-         "accept(" + std::to_string(from) + ", ..., ...) = " + std::to_string(next_descriptor_++),
+    add({world_.now(), true, "", "", "",
+         "accept(" + std::to_string(listener->second) +
+             ", ..., ...) = " + std::to_string(next_descriptor_++),
          ""});
     return;
   }
@@ -289,8 +303,6 @@ bool Retelling::several() const { return flows_.size() != 1; }
 
 std::string Retelling::opening() const {
   std::string text;
-  uint32_t number = 3;
-  for (const Port port : listeners_) text += server_calls(number++, several() ? &port : nullptr);
   const std::vector<Forward>& forwards = world_.config().forwards;
   for (const Forward& forward : forwards) {
     if (forward.protocol != ForwardProtocol::kTcp) continue;
@@ -300,21 +312,23 @@ std::string Retelling::opening() const {
   return text;
 }
 
-std::string Retelling::script(const std::vector<std::string>& heading, Instant end) const {
+std::string Retelling::script(const std::string& broken, Instant end) const {
   std::string text;
-  for (const std::string& line : heading) text += "// " + line + "\n";
   for (const std::string& line : untold()) text += "// Not told here: " + line + "\n";
-  const bool v6 = !flows_.empty() && flows_.begin()->first.first.address.is_v6();
-  text += options(v6 ? Family::kIpv6 : Family::kIpv4) + opening();
+  text += options() + opening();
+  const std::string mark = std::string("// ") + kBrokenHere + ": " + broken + "\n";
   Instant last{};
-  for (const Line& line : lines_) {
+  for (size_t i = 0; i < lines_.size(); ++i) {
+    const Line& line = lines_[i];
+    if (broken_before_ == i) text += mark;
     text += "+" + seconds_of(line.at - last) + " " + line.begin;
     const bool gateway = line.ends.find("gateway") != std::string::npos;
-    if (several() || gateway) text += line.ends;
+    text += several() || gateway ? line.ends : line.alone;
     text += line.rest + (line.comment.empty() ? "" : "  // " + line.comment) + "\n";
     last = line.at;
   }
   if (end > last) text += "+" + seconds_of(end - last) + " > nothing\n";
+  if (!broken.empty() && broken_before_.value_or(lines_.size()) >= lines_.size()) text += mark;
   return text;
 }
 

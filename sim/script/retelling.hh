@@ -13,6 +13,12 @@
 
 namespace dashi::script {
 
+// Begins the comment at the place where a rule was broken.
+inline constexpr const char* kBrokenHere = "Broken here";
+bool says_broken(const std::string& line);
+// 1.5; with nothing before the point of what is below a second.
+std::string seconds_of(Duration time);
+
 class Retelling {
  public:
   // Watches `world`, which outlives it, from now on: before anything runs.
@@ -23,15 +29,17 @@ class Retelling {
 
   // Something that only who ordered it knows of: `nat restore`.
   void command(Instant at, const std::string& words);
-  // The script: `heading` as comments, a line each, the options, and what happened until `end`.
-  std::string script(const std::vector<std::string>& heading, Instant end) const;
+  // The script: what it does not tell as comments, the options, and what happened until `end`; where
+  // `broken` was said of the run, a comment that says so.
+  std::string script(const std::string& broken, Instant end) const;
 
  private:
   struct Line {
     Instant at;
     bool moves = false;  // something is done to the Nat: its calls follow from it
     std::string begin;   // of a packet: its side
-    std::string ends;    // of a packet: written if the script has several flows
+    std::string ends;    // written if the script has several flows
+    std::string alone;   // in its place, if it has one
     std::string rest;
     std::string comment;
   };
@@ -48,6 +56,7 @@ class Retelling {
   void guest_frame(const GuestFrame& frame, const Delivery& delivery);
   void nat_frame(const GuestFrame& frame);
   void far_end(const FarEndMove& move);
+  void listen(Port port);
   void failure(SocketCall call, const FaultDecision& decision);
   std::optional<SeenPacket> told_of(const GuestFrame& frame);
   void add(const Line& line);
@@ -60,18 +69,20 @@ class Retelling {
   std::string mishaps_of(uint64_t ordinal) const;
   bool several() const;
   std::string opening() const;
-  std::string options(Family family) const;
+  std::string options() const;
   std::vector<std::string> untold() const;
 
   World& world_;
   std::vector<Line> lines_;
   std::map<std::pair<Endpoint, Endpoint>, Flow> flows_;  // by the guest's end and the other
   std::map<std::pair<uint32_t, uint32_t>, Descriptor> descriptors_;  // by connection
-  std::vector<Port> listeners_;                                      // descriptors from 3 on
+  std::map<Port, uint32_t> listeners_;                               // their descriptors
   uint32_t next_descriptor_ = 3;
-  uint64_t sent_ = 0;       // frames of the Nat's
-  uint64_t others_ = 0;     // frames that are not told
-  bool elsewhere_ = false;  // a flow leads to another host than the first
+  std::optional<size_t> broken_before_;  // of lines_: the first after World found something broken
+  std::optional<Family> family_;         // of the first packet, and the script
+  uint64_t sent_ = 0;                    // frames of the Nat's
+  uint64_t others_ = 0;                  // frames that are not told
+  bool elsewhere_ = false;               // a flow leads to another host than the first
 };
 
 }  // namespace dashi::script

@@ -37,18 +37,20 @@ class Options {
 
 }  // namespace
 
-std::string Retelling::options(Family family) const {
+std::string Retelling::options() const {
   const WorldConfig& world = world_.config();
   const TcpConfig& tcp = world.nat.tcp;
   const TcpConfig usual;
-  const bool v6 = family == Family::kIpv6;
+  const bool v6 = family_ == Family::kIpv6;
   Options options;
   options.add("ip_version", v6 ? "ipv6" : "ipv4");
   options.add("seed", std::to_string(world.seed));
   options.number("mtu", world.nat.topology.mtu - (v6 ? kIpv6More : 0), 1500u);
   if (!several()) {
     options.add("guest_port", std::to_string(flows_.begin()->first.first.port.number));
-    if (!listeners_.empty()) options.add("bind_port", std::to_string(listeners_[0].number));
+    if (!listeners_.empty()) {
+      options.add("bind_port", std::to_string(listeners_.begin()->first.number));
+    }
   }
   options.number("tcp_mss", tcp.mss, usual.mss);
   options.number("tcp_window", tcp.window, usual.window);
@@ -64,9 +66,8 @@ std::string Retelling::options(Family family) const {
   options.number("send_buffer", world.net.send_buffer, NetSpec{}.send_buffer);
   size_t receives = world.net.receive_buffer;
   for (const ServiceSpec& service : world.net.hosts[0].services) {
-    const bool ours =
-        std::find(listeners_.begin(), listeners_.end(), service.port) != listeners_.end();
-    if (ours && service.app.receive_buffer != 0) receives = service.app.receive_buffer;
+    if (listeners_.count(service.port) != 0 && service.app.receive_buffer != 0)
+      receives = service.app.receive_buffer;
   }
   options.number("receive_buffer", receives, NetSpec{}.receive_buffer);
   const PathSpec& path = world.net.hosts[0].path;

@@ -18,7 +18,7 @@ std::string told(const Plan& plan) {
   Performance performance(plan);
   script::Retelling retelling(performance.world());
   BOOST_TEST(performance.run().empty());
-  return retelling.script({"a session"}, performance.over_at());
+  return retelling.script("", performance.over_at());
 }
 
 // Empty: the script runs as it is written.
