@@ -2,8 +2,9 @@
 """Rows of the table of TCP's rules, drawn by seed: each one's rule is removed, and a test that the row names must fail.
 
 A mutation is one edit of one source file. That file alone is compiled again, and linked before the archives that
-everything else comes from. A row that is drawn and has no mutation, and a mutation whose old text is not found
-exactly once, fail the run.
+everything else comes from. A test fails by what it asserts: one that crashes or hangs has seen nothing of the rule,
+unless the mutation says that this is what the rule prevents. A row that is drawn and has no mutation, and a mutation
+whose old text is not found exactly once, fail the run.
 
     tests/mutation/run.py build/release [--seed N] [--rows N | --all | --rule TEXT]
 """
@@ -31,7 +32,18 @@ import conformance  # noqa: E402
 
 SEED = 1  # the rows that ctest draws
 ROWS = 20
-TIMEOUT_S = 60  # a test that takes longer under a mutation has failed too
+TIMEOUT_S = 60  # a test that takes longer hangs
+
+# How a test ends.
+PASSES = "passes"
+FAILS = "fails"  # by what it asserts
+CRASHES = "crashes"  # by a signal or an exception
+HANGS = "hangs"
+KILLS = (FAILS, CRASHES, HANGS)
+
+# What a Boost program reports of an assertion; of an exception that nobody caught it knows no place.
+_ASSERTED = re.compile(rb"^(?!unknown location).*\berror: in ", re.MULTILINE)
+_DIFFERS = re.compile(rb"^differs ", re.MULTILINE)
 
 
 class Broken(Exception):
@@ -52,6 +64,7 @@ class Row:
 class Mutation:
     file: str
     edits: tuple[tuple[str, str], ...]  # old text, new text
+    kills: str  # how a test shows that the rule is gone
 
     def applied(self) -> str:
         text = (ROOT / self.file).read_text()
@@ -71,9 +84,15 @@ def shown_rows() -> list[Row]:
     return out
 
 
-def mutations() -> dict[tuple[str, str], Mutation]:
-    entries = tomllib.loads((HERE / "mutations.toml").read_text())["mutation"]
-    return {(e["rule"], e["asks"]): Mutation(e["file"], edits(e["old"], e["new"])) for e in entries}
+def mutations() -> dict[tuple[str, str], list[Mutation]]:
+    """Of each row; a rule of several parts has several."""
+    out: dict[tuple[str, str], list[Mutation]] = {}
+    for e in tomllib.loads((HERE / "mutations.toml").read_text())["mutation"]:
+        kills = e.get("kills", FAILS)
+        if kills not in KILLS:
+            raise Broken(f"{e['rule']}: {e['asks']}: kills = {kills!r} is none of {', '.join(KILLS)}")
+        out.setdefault((e["rule"], e["asks"]), []).append(Mutation(e["file"], edits(e["old"], e["new"]), kills))
+    return out
 
 
 def edits(old: str | list[str], new: str | list[str]) -> tuple[tuple[str, str], ...]:
@@ -139,21 +158,24 @@ def program_and_arguments(build: Build, test: str) -> tuple[str, list[str]]:
     if test.endswith(".pkt"):
         return "bin/dashi-lab", ["pkt", str(ROOT / test)]
     suite, case = test.split("/")
-    return build.program_of(suite), [f"--run_test={suite}/{case}"]
+    return build.program_of(suite), [f"--run_test={suite}/{case}", "--catch_system_errors=no", "--color_output=no"]
 
 
-def passes(program: Path, arguments: list[str], folder: Path) -> bool:
+def end_of(program: Path, arguments: list[str], folder: Path) -> str:
     try:
         done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+        return HANGS
+    if done.returncode == 0:
+        return PASSES
+    said = _DIFFERS if program.name == "dashi-lab" else _ASSERTED
+    return FAILS if done.returncode > 0 and said.search(done.stdout + done.stderr) else CRASHES
 
 
-def killers(build: Build, row: Row, mutation: Mutation) -> list[str]:
-    """The tests of the row that fail without the rule."""
+def ends(build: Build, row: Row, mutation: Mutation) -> dict[str, str]:
+    """How each test of the row ends without the rule."""
     text = mutation.applied()
-    found = []
+    found = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         mutant = folder / Path(mutation.file).name
@@ -162,27 +184,30 @@ def killers(build: Build, row: Row, mutation: Mutation) -> list[str]:
         linked: set[str] = set()
         for test in row.tests:
             program, arguments = program_and_arguments(build, test)
-            if not passes(build.folder / program, arguments, folder):
+            if end_of(build.folder / program, arguments, folder) != PASSES:
                 raise Broken(f"{test} fails with the rule too")
             here = folder / Path(program).name
             if program not in linked:
                 build.link(program, folder / "mutant.o", here)
                 linked.add(program)
-            if not passes(here, arguments, folder):
-                found.append(test)
+            found[test] = end_of(here, arguments, folder)
     return found
 
 
-def judge(build: Build, row: Row, mutation: Mutation | None) -> tuple[bool, str]:
-    if mutation is None:
-        return False, "NO MUTATION is written for this row"
+def judge(build: Build, row: Row, mutation: Mutation) -> tuple[bool, str]:
     try:
-        found = killers(build, row, mutation)
+        found = ends(build, row, mutation)
     except Broken as broken:
         return False, f"BROKEN: {broken}"
-    if not found:
-        return False, "SURVIVED " + ", ".join(row.tests)
-    return True, "killed by " + ", ".join(found)
+    how = {FAILS: "killed by", CRASHES: "killed by a crash of", HANGS: "killed by a time-out of"}
+    told = [f"{how[end]} {', '.join(t for t in found if found[t] == end)}"
+            for end in KILLS if end in found.values()]
+    good = mutation.kills in found.values()
+    if good:
+        return True, "; ".join(told)
+    if told:
+        return False, f"NOT BY WHAT A TEST ASSERTS: {'; '.join(told)}"
+    return False, "SURVIVED " + ", ".join(row.tests)
 
 
 def main() -> int:
@@ -204,14 +229,18 @@ def main() -> int:
     else:
         drawn = draw(rows, options.seed, options.rows)
     build = Build(options.build)
+    tasks = [(row, mutation) for row in drawn for mutation in known.get((row.rule, row.asks), [])]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        verdicts = list(pool.map(lambda row: judge(build, row, known.get((row.rule, row.asks))), drawn))
-    for row, (good, what) in zip(drawn, verdicts):
+        verdicts = list(pool.map(lambda task: judge(build, *task), tasks))
+    for (row, _), (good, what) in zip(tasks, verdicts):
         print(f"{'ok  ' if good else 'FAIL'} {row}\n       {what}")
-    killed = sum(good for good, _ in verdicts)
-    print(f"seed {options.seed}: {killed} of {len(drawn)} rules were missed when they were gone"
+    without = [row for row in drawn if (row.rule, row.asks) not in known]
+    for row in without:
+        print(f"FAIL {row}\n       NO MUTATION is written for this row")
+    failed = {row for (row, _), (good, _) in zip(tasks, verdicts) if not good} | set(without)
+    print(f"seed {options.seed}: {len(drawn) - len(failed)} of {len(drawn)} rules were missed when they were gone"
           f" ({len(known)} of {len(rows)} shown rows have a mutation)")
-    return 0 if killed == len(drawn) and not lost else 1
+    return 1 if failed or lost else 0
 
 
 if __name__ == "__main__":

@@ -42,15 +42,21 @@ BOOST_AUTO_TEST_CASE(takes_another_mac_after_the_link_restarted) {
 }
 
 BOOST_AUTO_TEST_CASE(refuses_sources_that_are_not_the_guests) {
+  const auto refused = [&](const IpSpec& ip) {
+    dropped(ping(ip), DropReason::kSourceAddressInvalid);
+    dropped(tcp_frame(ip, {4444, 80, 1000, 0, kTcpSyn, 64240, {}}, {}),
+            DropReason::kSourceAddressInvalid);
+  };
   for (const char* source :
        {"10.0.0.1", "10.0.0.255", "10.0.0.0", "8.8.8.8", "127.0.0.1", "0.0.0.0", "224.0.0.1"}) {
-    dropped(ping(v4(source, "198.51.100.7")), DropReason::kSourceAddressInvalid);
+    refused(v4(source, "198.51.100.7"));
   }
   for (const char* source : {"2001:db8::2", "fd00:da51::1", "::1", "ff02::1"}) {
-    dropped(ping(v6(source, "2001:db8::7")), DropReason::kSourceAddressInvalid);
+    refused(v6(source, "2001:db8::7"));
   }
   BOOST_TEST(link.frames.empty());
   BOOST_TEST(sockets.echoes.empty());
+  BOOST_TEST(sockets.streams.empty());
 }
 
 BOOST_AUTO_TEST_CASE(knows_sixteen_ipv6_addresses_at_once_and_answers_the_one_used) {

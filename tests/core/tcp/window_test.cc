@@ -240,9 +240,10 @@ TCP_CASE(sends_a_short_segment_when_it_is_all_there_is) {
 TCP_CASE(bears_a_guest_that_takes_its_window_back) {
   TcpBench bench(quiet_config());
   StreamState& host = bench.establish();
-  bench.host_writes(host, pattern(10 * 1460));
+  bench.host_writes(host, pattern(20 * 1460));
   BOOST_TEST(bench.swallow(0) == 14600u);
   bench.ack(0, 1460, 0);  // closed, with nine segments on their way
+  bench.expect_nothing();
   bench.advance(3s);
   BOOST_TEST(bench.count(Counter::kTcpZeroWindowProbes) > 0u);
   bench.link.frames.clear();
