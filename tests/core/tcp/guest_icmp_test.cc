@@ -190,6 +190,12 @@ TCP_CASE(believes_no_mtu_that_cannot_be) {
   }
   BOOST_TEST(bench.count(DropReason::kIcmpMtu) == 5u);
   bench.expect_nothing();
+  bench.ack(0, 1460, 501);
+  bench.host_writes(host, pattern(100));
+  const auto small = bench.expect_data(1460, 100, kTcpPsh);
+  send_error(bench, too_big(bench, 1300), quote_of(bench, small.frame.bytes));  // which it fits
+  BOOST_TEST(bench.count(DropReason::kIcmpMtu) == 6u);
+  bench.expect_nothing();
 }
 
 BOOST_AUTO_TEST_CASE(sends_no_segment_below_48_bytes_however_small_the_path) {

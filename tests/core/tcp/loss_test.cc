@@ -238,6 +238,7 @@ TCP_CASE(counts_no_window_update_or_data_as_a_duplicate_ack) {
   bench.data(1, 0, "b");
   bench.data(2, 0, "c");
   bench.data(3, 0, "d");
+  for (int i = 0; i < 4; ++i) bench.fin(4, 0, "");
   BOOST_TEST(bench.count(Counter::kTcpFastRetransmits) == 0u);
 }
 

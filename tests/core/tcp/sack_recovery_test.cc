@@ -281,15 +281,30 @@ TCP_CASE(takes_no_recovery_back_for_what_came_twice_by_itself) {  // RFC 2883 5
 
 TCP_CASE(sends_everything_again_to_a_guest_that_reneged) {  // RFC 2018 8
   SackBench bench(quiet_config());
-  bench.flight();
+  const StreamState& host = bench.flight();
   bench.now += 50ms;
   bench.sack(0, {{1, 10}});
   BOOST_TEST((bench.segments() == Segments{0}));
-  bench.ack(0, kMss, 501);  // and forgot the rest
+  BOOST_TEST(host.consumed == 0u);  // the host holds it until it is acknowledged
+  bench.ack(0, kMss, 501);          // and forgot the rest
   bench.advance(5s);
   const Segments again = bench.segments();
   BOOST_REQUIRE(!again.empty());
   BOOST_TEST(again.front() == 1u);
+}
+
+TCP_CASE(sends_nothing_again_at_a_timeout_that_was_sacked) {  // RFC 2018 5, RFC 6675 5.1
+  SackBench bench(quiet_config());
+  bench.flight();
+  bench.now += 50ms;
+  bench.sack(0, {{1, 7}, {8, 10}});
+  BOOST_TEST((bench.segments() == Segments{0, 7}));
+  bench.advance(200ms);  // both were lost again
+  BOOST_TEST((bench.segments() == Segments{0}));
+  BOOST_TEST(bench.count(Counter::kTcpTimeouts) == 1u);
+  bench.now += 50ms;
+  bench.sack(7, {{8, 10}});
+  BOOST_TEST((bench.segments() == Segments{7}));
 }
 
 TCP_CASE(keeps_a_timer_when_a_late_d_sack_undoes_over_a_closed_window) {
