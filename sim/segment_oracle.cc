@@ -60,11 +60,14 @@ void SegmentOracle::note(Flow& flow, int64_t from, int64_t to) {
   flow.came.emplace(from, to);
 }
 
-void SegmentOracle::report(const Parsed& segment, const char* what) {
+void SegmentOracle::report(const Endpoint& from, const Endpoint& to, const char* what) {
   if (violations_.size() >= kMostViolations) return;
-  violations_.push_back("segment " + to_string(Endpoint{segment.source, segment.source_port}) +
-                        " > " + to_string(Endpoint{segment.destination, segment.destination_port}) +
-                        ": " + what);
+  violations_.push_back("segment " + to_string(from) + " > " + to_string(to) + ": " + what);
+}
+
+void SegmentOracle::report(const Parsed& segment, const char* what) {
+  report({segment.source, segment.source_port}, {segment.destination, segment.destination_port},
+         what);
 }
 
 // --- What comes to the Nat ---
@@ -75,7 +78,11 @@ void SegmentOracle::guest_syn(const Key& key, const Parsed& segment) {
   if (!is_new && flow.iss != segment.sequence) flow.several = true;
   flow.iss = segment.sequence;
   flow.guest_sack = segment.sack_permitted;
+  flow.guest_scale = std::min<uint8_t>(segment.window_scale.value_or(0), 14);
   flow.guest_stamps = segment.timestamps.has_value();
+  if (!segment.has(guest::kAck)) return;
+  flow.nat_iss = segment.acknowledgment - 1;  // it called, and the answer says what it offered
+  flow.nat_scales = segment.window_scale.has_value();
 }
 
 void SegmentOracle::expect_answer(const Arrival& arrival, Flow& flow, const Parsed& segment) {
@@ -85,6 +92,22 @@ void SegmentOracle::expect_answer(const Arrival& arrival, Flow& flow, const Pars
   if (flow.unanswered != 0 && arrival.at - flow.unanswered_at < kApart) return;
   flow.unanswered_at = arrival.at;
   if (++flow.unanswered == kMostUnanswered + 1) report(segment, "nothing answers it");
+}
+
+void SegmentOracle::note_window(const Arrival& arrival, const Key& key, Flow& flow,
+                                const Parsed& segment, int64_t from, int64_t to) {
+  if (!segment.has(guest::kAck)) return;
+  const uint32_t ack = segment.acknowledgment;
+  const uint32_t stamp = segment.timestamps.has_value() ? segment.timestamps->first : 0;
+  const bool is_first = !flow.said.has_value();
+  const bool newest = is_first || (from >= flow.said->end && !is_before(ack, flow.said->ack) &&
+                                   !is_before(stamp, flow.said->stamp));
+  flow.window.reset();
+  flow.said = newest ? Said{to, ack, stamp}
+                     : Said{std::max(to, flow.said->end), flow.said->ack, flow.said->stamp};
+  if (!newest || arrival.damaged || segment.has(guest::kSyn)) return;
+  flow.window = uint32_t{segment.window} << (flow.nat_scales ? flow.guest_scale : 0);
+  windows_said_.push_back(key);
 }
 
 void SegmentOracle::came(const Arrival& arrival, const GuestFrame& frame) {
@@ -100,6 +123,7 @@ void SegmentOracle::came(const Arrival& arrival, const GuestFrame& frame) {
   const int64_t from = position(flow, segment.sequence);
   const int64_t to = from + static_cast<int64_t>(segment.payload.size()) +
                      (segment.has(guest::kSyn) ? 1 : 0) + (segment.has(guest::kFin) ? 1 : 0);
+  note_window(arrival, key, flow, segment, from, to);
   if (to > from) note(flow, from, to);
   if (to > from && !arrival.damaged && !segment.has(guest::kSyn)) {
     expect_answer(arrival, flow, segment);
@@ -184,7 +208,10 @@ void SegmentOracle::sent(const GuestFrame& frame) {
   if (segment.has(guest::kRst)) return;
   if (segment.has(guest::kSyn)) nat_syn(flow, segment.sequence);
   if (!segment.has(guest::kAck)) return;
-  if (segment.has(guest::kSyn)) check_options_of_answer(flow, segment);
+  if (segment.has(guest::kSyn)) {
+    flow.nat_scales = segment.window_scale.has_value();
+    check_options_of_answer(flow, segment);
+  }
   const int64_t ack = position(flow, segment.acknowledgment);
   if (!has_come(flow, 0, ack)) report(segment, "it acknowledges what did not come");
   check_sack(flow, segment, ack);
@@ -195,6 +222,19 @@ void SegmentOracle::sent(const GuestFrame& frame) {
   flow.acknowledged = ack;
   flow.awaited = !has_come(flow, ack, ack + 1);
   flow.stamp_with_awaited.reset();
+}
+
+void SegmentOracle::handled(const Believed& believed) {
+  for (const Key& key : windows_said_) {
+    Flow& flow = flows_.at(key);
+    if (!flow.window.has_value() || flow.several || in_pieces_) continue;
+    const auto window = believed(key.guest, key.remote);
+    if (window.has_value() && window != flow.window) {
+      report(key.guest, key.remote, "the window it says is not believed");
+    }
+    flow.window.reset();
+  }
+  windows_said_.clear();
 }
 
 }  // namespace dashi

@@ -1,12 +1,14 @@
 // Watches the TCP segments on the wire between a guest and its Nat, as somebody between the two would: what
 // the Nat acknowledges, reports by SACK and echoes is compared with what the link delivered to it. It takes
-// nobody's word: neither the Nat's state nor the guest's is looked at, frames are read by the guest's parser.
+// nobody's word: frames are read by the guest's parser; and of the Nat's state one thing alone is looked at,
+// whether it believes of the guest's window what the guest said last.
 // It only looks: no draw, no event, nothing in the digest.
 //
 // A connection is known from the guest's SYN on; where several of one pair of ends came nothing is said of it,
 // and once a fragment came nothing of any: fragments are not put together here.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -28,6 +30,10 @@ class SegmentOracle {
   void came(const Arrival& arrival, const GuestFrame& frame);
   // Of the Nat's: it was sent.
   void sent(const GuestFrame& frame);
+  // What the Nat takes for the guest's window; nothing of a connection that is not open.
+  using Believed = std::function<std::optional<uint32_t>(const Endpoint&, const Endpoint&)>;
+  // The Nat handled all that came.
+  void handled(const Believed& believed);
 
   // The first that were seen, a line each.
   const std::vector<std::string>& violations() const { return violations_; }
@@ -37,6 +43,12 @@ class SegmentOracle {
     Endpoint guest;
     Endpoint remote;
     friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  // The newest that came, in each number.
+  struct Said {
+    int64_t end = 0;
+    uint32_t ack = 0;
+    uint32_t stamp = 0;
   };
   // Positions count from the guest's SYN, which is 0.
   struct Flow {
@@ -58,7 +70,15 @@ class SegmentOracle {
     uint32_t unanswered = 0;
     Instant unanswered_at;
     uint64_t refused = 0;
+    // The guest's window (RFC 9293 3.10.7.4, SND.WND), if the last segment that came was the newest in every
+    // number: what it says of the window holds, whatever came before it.
+    uint8_t guest_scale = 0;
+    bool nat_scales = false;
+    std::optional<Said> said;
+    std::optional<uint32_t> window;
   };
+  void note_window(const Arrival& arrival, const Key& key, Flow& flow, const guest::Parsed& segment,
+                   int64_t from, int64_t to);
   // Once the Nat has said SYN, however little it takes.
   void expect_answer(const Arrival& arrival, Flow& flow, const guest::Parsed& segment);
   static int64_t position(const Flow& flow, uint32_t sequence);
@@ -70,9 +90,11 @@ class SegmentOracle {
   void check_options_of_answer(const Flow& flow, const guest::Parsed& segment);
   void check_sack(const Flow& flow, const guest::Parsed& segment, int64_t ack);
   void check_echo(Flow& flow, const guest::Parsed& segment, int64_t ack);
+  void report(const Endpoint& from, const Endpoint& to, const char* what);
   void report(const guest::Parsed& segment, const char* what);
 
   std::map<Key, Flow> flows_;
+  std::vector<Key> windows_said_;  // since all was handled
   bool in_pieces_ = false;
   std::vector<std::string> violations_;
 };

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "core/tcp/connection.hh"
+
 namespace dashi {
 
 namespace {
@@ -29,6 +31,15 @@ class VectorSource final : public Source {
  private:
   Bytes from_;
 };
+
+// The guest's, as the Nat knows it once the connection is open.
+std::optional<uint32_t> window_of(const std::optional<GuestTcpInfo>& info) {
+  using State = TcpState;
+  const State state = info.has_value() ? info->state : State::kClosed;
+  const bool open = state != State::kSynSent && state != State::kSynReceived &&
+                    state != State::kTimeWait && state != State::kClosed;
+  return open ? std::optional(info->send_window) : std::nullopt;
+}
 
 }  // namespace
 
@@ -94,7 +105,13 @@ World::World(const WorldConfig& config)
   driver_.set_before_events([this](const Nat& nat, std::span<const SocketEvent> events) {
     oracle_.before_events(nat, events);
   });
-  driver_.set_after_turn([this](const Nat& nat) { oracle_.after_turn(nat); });
+  driver_.set_after_turn([this](const Nat& nat) {
+    oracle_.after_turn(nat);
+    if (link_.frames_waiting() != 0) return;
+    segments_.handled([&nat](const Endpoint& guest, const Endpoint& remote) {
+      return window_of(nat.tcp_info(guest, remote));
+    });
+  });
   link_.set_oracle([this](const GuestFrame& frame, const Delivery* delivery) {
     if (delivery == nullptr) {
       segments_.sent(frame);

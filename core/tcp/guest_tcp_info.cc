@@ -15,6 +15,10 @@ std::optional<GuestTcpInfo> TcpProxy::info(const Endpoint& guest, const Endpoint
   }
   const Connection& c = room_.connections[slot];
   const Downlink& d = c.down;
+  if (c.reset_owed) {  // all that is left of it
+    info.state = TcpState::kClosed;
+    return info;
+  }
   info.state = state_of(c);
   if (c.opening == Opening::kConnecting) return info;  // nothing was said to the guest yet
   info.window_scaling = c.window_scaling;

@@ -66,6 +66,16 @@ struct Subject {
     }
     send(out);
   }
+  // What the guest's window is, and what the Nat takes for it.
+  void window(uint32_t from, uint16_t said, uint32_t stamp, uint32_t believed) {
+    TcpOut out = segment(true, guest::kAck);
+    out.sequence = kIss + 1 + from;
+    out.timestamps = {stamp, 1};
+    out.window = said;
+    come(out, 0);
+    oracle.handled(
+        [believed](const Endpoint&, const Endpoint&) { return std::optional(believed); });
+  }
   void expect_told(const char* rule) const {
     for (const std::string& one : oracle.violations()) {
       if (one.find(rule) != std::string::npos) return;
@@ -169,6 +179,18 @@ BOOST_AUTO_TEST_CASE(what_comes_again_and_again_unanswered_is_told) {
     without_room.data(0, 10, kStamp);
   }
   BOOST_TEST(without_room.oracle.violations().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_window_that_is_not_believed_is_told) {
+  Subject s;
+  s.window(0, 100, kStamp, 100);
+  s.window(0, 0, kStamp, 0);
+  s.data(0, 10, kStamp + 1);
+  s.window(0, 100, kStamp + 1, 0);  // sent before the data: it may be old
+  s.window(10, 100, kStamp, 0);     // stamped before them
+  BOOST_TEST(s.oracle.violations().empty());
+  s.window(10, 100, kStamp + 1, 0);  // an update alone (RFC 9293 3.10.7.4)
+  s.expect_told("the window it says is not believed");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

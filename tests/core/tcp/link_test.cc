@@ -1,4 +1,5 @@
 // The guest link: super-frames in, GSO frames out, scattered slots, and a link that is full.
+#include "core/tcp/connection.hh"
 #include "tests/core/tcp/tcp_bench.hh"
 
 namespace dashi::test {
@@ -227,6 +228,9 @@ BOOST_AUTO_TEST_CASE(loses_nothing_to_a_full_link_at_a_reset) {
   bench.data(0, 0, "more");
   bench.advance(1s);
   BOOST_TEST(bench.nat().dump(bench.now).find("reset owed") != std::string::npos);
+  const auto info = bench.nat().tcp_info({bench.guest_address, {bench.guest_port}},
+                                         {bench.remote_address, {bench.remote_port}});
+  BOOST_TEST((info->state == TcpState::kClosed));
   bench.save_and_restore();
   bench.link_reopens(~size_t{0});
   BOOST_TEST(bench.expect(kTcpRst | kTcpAck).packet.tcp.sequence == bench.isn + 1);
