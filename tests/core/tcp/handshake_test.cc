@@ -26,6 +26,7 @@ BOOST_AUTO_TEST_CASE(announces_an_unscaled_window_in_the_syn_ack_and_a_scaled_on
   bench.advance(40ms);
   const auto ack = bench.expect(kTcpAck);
   BOOST_TEST(TcpBench::window_of(ack.packet) > 65535u);
+  BOOST_TEST(TcpBench::window_of(ack.packet) <= TcpConfig().window);
 }
 
 BOOST_AUTO_TEST_CASE(begins_where_a_world_asks_it_to_but_nowhere_else_in_particular) {
