@@ -121,20 +121,24 @@ BOOST_AUTO_TEST_CASE(points_at_the_header_that_named_an_unknown_protocol) {
 }
 
 BOOST_AUTO_TEST_CASE(lets_no_group_or_broadcast_out) {
-  for (const char* group : {"224.0.0.251", "239.255.255.250", "232.1.1.1"}) {
-    dropped(udp_frame(v4("10.0.0.2", group), 5353, 5353, text("q")), DropReason::kMulticast);
-    dropped(other_protocol(v4("10.0.0.2", group), 2), DropReason::kMulticast);
-  }
-  dropped(udp_frame(v6("fd00:da51::2", "ff02::fb"), 5353, 5353, text("q")), DropReason::kMulticast);
-  dropped(udp_frame(v4("10.0.0.2", "255.255.255.255"), 9, 9, {}), DropReason::kBroadcast);
-  dropped(udp_frame(v4("10.0.0.2", "10.0.0.255"), 137, 137, {}), DropReason::kBroadcast);
-  IpSpec ip = v4("10.0.0.2", "198.51.100.7");
-  ip.destination_mac = MacAddress::broadcast();
   TcpSpec tcp;
   tcp.source = 4444;
   tcp.destination = 80;
   tcp.flags = kTcpSyn;
-  dropped(tcp_frame(ip, tcp, {}), DropReason::kBroadcast);
+  const auto refused = [&](const IpSpec& ip, DropReason why) {
+    dropped(udp_frame(ip, 5353, 5353, text("q")), why);
+    dropped(tcp_frame(ip, tcp, {}), why);
+  };
+  for (const char* group : {"224.0.0.251", "239.255.255.250", "232.1.1.1"}) {
+    refused(v4("10.0.0.2", group), DropReason::kMulticast);
+    dropped(other_protocol(v4("10.0.0.2", group), 2), DropReason::kMulticast);
+  }
+  refused(v6("fd00:da51::2", "ff02::fb"), DropReason::kMulticast);
+  refused(v4("10.0.0.2", "255.255.255.255"), DropReason::kBroadcast);
+  refused(v4("10.0.0.2", "10.0.0.255"), DropReason::kBroadcast);
+  IpSpec ip = v4("10.0.0.2", "198.51.100.7");
+  ip.destination_mac = MacAddress::broadcast();
+  refused(ip, DropReason::kBroadcast);
   BOOST_TEST(sockets.streams.empty());
   BOOST_TEST(link.frames.empty());
 }

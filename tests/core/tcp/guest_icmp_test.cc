@@ -253,22 +253,26 @@ TCP_CASE(aborts_no_open_connection_for_a_hard_error) {  // RFC 5927 5.2
 }
 
 TCP_CASE(ends_what_is_opening_at_a_hard_error_and_not_at_a_soft_one) {
-  TcpBench bench(quiet_config());
-  bench.syn();
-  StreamState& host = bench.sockets.streams.back();
-  bench.host_connects(host);
-  const auto heard = bench.expect(kTcpSyn | kTcpAck);
-  const ByteVector quote = quote_of(bench, heard.frame.bytes);
-  send_error(bench, v4(bench) ? Error{3, 1, 0} : Error{1, 3, 0}, quote);
-  send_error(bench, v4(bench) ? Error{11, 0, 0} : Error{3, 0, 0}, quote);
-  BOOST_TEST(bench.count(Counter::kTcpIcmpSoft) == 2u);
-  BOOST_TEST(!host.aborted);
-  send_error(bench, too_big(bench, 1300), quote);  // a SYN is never too big
-  BOOST_TEST(bench.count(DropReason::kIcmpMtu) == 1u);
-  send_error(bench, port_unreachable(bench), quote);
-  BOOST_TEST(host.aborted);
-  BOOST_TEST(bench.count(Counter::kTcpIcmpAborts) == 1u);
-  bench.expect_nothing();
+  for (const bool port : {true, false}) {
+    TcpBench bench(quiet_config());
+    bench.syn();
+    StreamState& host = bench.sockets.streams.back();
+    bench.host_connects(host);
+    const auto heard = bench.expect(kTcpSyn | kTcpAck);
+    const ByteVector quote = quote_of(bench, heard.frame.bytes);
+    send_error(bench, v4(bench) ? Error{3, 1, 0} : Error{1, 3, 0}, quote);
+    send_error(bench, v4(bench) ? Error{11, 0, 0} : Error{3, 0, 0}, quote);
+    BOOST_TEST(bench.count(Counter::kTcpIcmpSoft) == 2u);
+    BOOST_TEST(!host.aborted);
+    send_error(bench, too_big(bench, 1300), quote);  // a SYN is never too big
+    BOOST_TEST(bench.count(DropReason::kIcmpMtu) == 1u);
+    // No such protocol; ICMPv6 says as much by "administratively prohibited".
+    const Error other = v4(bench) ? Error{3, 2, 0} : Error{1, 1, 0};
+    send_error(bench, port ? port_unreachable(bench) : other, quote);
+    BOOST_TEST(host.aborted);
+    BOOST_TEST(bench.count(Counter::kTcpIcmpAborts) == 1u);
+    bench.expect_nothing();
+  }
 }
 
 BOOST_AUTO_TEST_CASE(refuses_the_peer_of_a_forwarded_port_that_the_guest_cannot_reach) {
