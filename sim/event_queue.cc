@@ -159,6 +159,15 @@ uint64_t EventQueue::run_until(Instant until) {
   return events_run_ - before;
 }
 
+void EventQueue::run_ordinary_until(Instant until) {
+  for (;;) {
+    if (cancelled_ != 0) drop_cancelled_front();
+    if (heap_.empty() || heap_.front().at > nanoseconds(until)) return;
+    if (heap_.front().at == nanoseconds(until) && (heap_.front().order & kLast) != 0) return;
+    run_one();
+  }
+}
+
 uint64_t EventQueue::run() {
   const uint64_t before = events_run_;
   stopped_ = false;

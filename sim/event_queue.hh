@@ -70,6 +70,8 @@ class EventQueue {
   // Runs every event up to and at `until`, then moves the clock there. After stop() the clock stays
   // at the event that stopped. Gives the number of events run.
   uint64_t run_until(Instant until);
+  // Runs every event up to and at `until` but those that come last at `until`.
+  void run_ordinary_until(Instant until);
   // Runs until nothing is left or stop() is called.
   uint64_t run();
   // Ends run_until or run after the present event.

@@ -35,7 +35,10 @@ void NatDriver::drive(Nat* nat) {
   if (link_.frames_waiting() != 0 || link_.writable_waiting() || events_.any()) wake();
 }
 
-void NatDriver::wake() { arm(queue_.now() + late_); }
+void NatDriver::wake() {
+  if (!woken_) woken_ = queue_.now();
+  arm(std::max(queue_.now() + late_, busy_until_));
+}
 
 void NatDriver::arm(Instant at) {
   if (at >= armed_for_) return;
@@ -89,6 +92,8 @@ void NatDriver::turn() {
   if (nat_ == nullptr) return;
   const Instant now = queue_.now();
   ++turns_;
+  if (late_watcher_ && woken_ && *woken_ < now) late_watcher_(*woken_);
+  woken_.reset();
   if (now != last_turn_) idle_turns_ = 0;
   last_turn_ = now;
   if (lateness_.has_value()) late_ = lateness_->duration({Duration{}, late_most_});

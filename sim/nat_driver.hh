@@ -52,6 +52,17 @@ class NatDriver {
     late_most_ = most;
   }
 
+  // The same, once: input that comes before then waits for it.
+  void be_busy_until(Instant until) { busy_until_ = until; }
+  // Told when a turn begins that input waited for, and since when it did.
+  void set_late_watcher(std::function<void(Instant since)> watcher) {
+    late_watcher_ = std::move(watcher);
+  }
+
+  // Since when input waits for a turn, and when the next turn is due.
+  std::optional<Instant> waiting_since() const { return woken_; }
+  Instant next_turn() const { return armed_for_; }
+
   // Something came in, or a command was given: a turn follows, in this instant unless turns are late.
   void wake();
 
@@ -80,6 +91,9 @@ class NatDriver {
   std::optional<Prng> lateness_;
   Duration late_most_{};
   Duration late_{};  // how late the next turn is
+  Instant busy_until_{};
+  std::function<void(Instant)> late_watcher_;
+  std::optional<Instant> woken_;  // first, since the last turn
   EventId armed_;
   Instant armed_for_ = kNever;
   uint64_t turns_ = 0;

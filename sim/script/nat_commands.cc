@@ -5,6 +5,7 @@
 #include <charconv>
 #include <optional>
 
+#include "sim/script/parser_state.hh"
 #include "sim/script/places.hh"
 
 namespace dashi::script {
@@ -168,6 +169,11 @@ std::string ipv6(const Commanded& to, const Words& words) {
   return "";
 }
 
+std::string be_busy(const Commanded& to, const Words& words) {
+  to.driver.be_busy_until(to.world.now() + *seconds(words[1]));
+  return "";
+}
+
 std::string restore(const Commanded& to) {
   if (&to.nat != &to.world.nat()) return "only the first guest's NAT can be restored";
   to.world.save_restore_nat();
@@ -204,7 +210,10 @@ std::string wrong_form(const DirectiveSpec& directive) {
     return right ? "" : "link is full, free or restart";
   }
   if (name == "ipv6") return one && (first == "on" || first == "off") ? "" : "ipv6 is on or off";
-  if (name == "nat") return one && first == "restore" ? "" : "nat can restore";
+  if (name == "nat") {
+    const bool busy = words.size() == 2 && first == "busy" && seconds(words[1]).has_value();
+    return busy || (one && first == "restore") ? "" : "nat can restore, or be busy SECONDS";
+  }
   return "";
 }
 
@@ -212,6 +221,7 @@ std::string command(const Commanded& to, const Setting& setting, const Directive
   const std::string& name = directive.name;
   const Words& words = directive.words;
   if (name == "expect") return expect(to, words);
+  if (name == "nat" && words[0] == "busy") return be_busy(to, words);
   std::string wrong = name == "forward" ? forward(to, setting, words)
                       : name == "dns"   ? dns(to, setting, words)
                       : name == "link"  ? link(to, words)

@@ -243,7 +243,7 @@ void parse_mishaps(ParserState& in, PacketSpec& packet, uint32_t line) {
 void parse_transport(ParserState& in, PacketSpec& packet) {
   if (in.peek().kind == Token::Kind::kWord && is_message(in.peek().text)) {
     packet.transport = parse_message(in);
-  } else if (in.peek().is_word("nothing")) {
+  } else if (in.peek().is_word("nothing") || in.peek().is_word("anything")) {
     packet.transport = MessageSpec{in.take().text, {}, {}};
   } else if (in.accept_word("icmp") || in.accept_word("icmpv6")) {
     packet.transport = parse_icmp(in);

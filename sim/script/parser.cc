@@ -114,6 +114,10 @@ When parse_when(ParserState& in) {
     when.kind = When::Kind::kAny;
     return when;
   }
+  if (in.accept_word("and")) {
+    when.kind = When::Kind::kTogether;
+    return when;
+  }
   const Token::Kind kind = in.peek().kind;
   const bool relative = in.accept('+');
   if (!relative && kind != Token::Kind::kInteger && kind != Token::Kind::kDecimal) return when;
@@ -149,7 +153,7 @@ bool is_directive(const Token& token) {
   return token.kind == Token::Kind::kWord && (token.text == "fail" || is_command(token.text));
 }
 
-Event parse_event(ParserState& in) {
+Event parse_event(ParserState& in, bool after_call) {
   Event event;
   in.begin_event();
   event.where = in.peek().where;
@@ -176,6 +180,10 @@ Event parse_event(ParserState& in) {
   const bool ranged = event.when.kind == When::Kind::kAny || event.when.from != event.when.to;
   if (ranged && !from_nat) {
     in.fail(event.where, "only a packet of the NAT's ('>') may have '*' or a range as its time");
+  }
+  const bool call = std::holds_alternative<CallSpec>(event.what);
+  if (event.when.kind == When::Kind::kTogether && !(call && after_call)) {
+    in.fail(event.where, "'and' stands before a call that follows a call");
   }
   return event;
 }
@@ -212,7 +220,9 @@ Result<Script, ScriptError> parse(std::string_view text) {
     script.commands.emplace_back(command.where, CommandSpec{command.text});
   }
   while (!in.at_end() && !in.failed()) {
-    Event event = parse_event(in);
+    const bool after_call =
+        !script.events.empty() && std::holds_alternative<CallSpec>(script.events.back().what);
+    Event event = parse_event(in, after_call);
     if (!in.failed()) script.events.push_back(std::move(event));
   }
   if (in.unserved()) {

@@ -62,17 +62,21 @@ Retelling::Retelling(World& world) : world_(world) {
   world.net().set_watcher([this](const FarEndMove& move) { far_end(move); });
   world.sockets().faults().set_watcher(
       [this](SocketCall call, const FaultDecision& decision) { failure(call, decision); });
+  world.driver().set_late_watcher([this](Instant since) { late_turn(since, world_.now()); });
 }
 
 Retelling::~Retelling() {
   world_.link().set_watcher(nullptr);
   world_.net().set_watcher(nullptr);
   world_.sockets().faults().set_watcher(nullptr);
+  world_.driver().set_late_watcher(nullptr);
 }
 
 void Retelling::add(const Line& line) {
   if (!broken_before_ && !world_.violations().empty()) broken_before_ = lines_.size();
   lines_.push_back(line);
+  lines_.back().event = world_.queue().events_run();
+  lines_.back().turn = world_.driver().turns();
 }
 
 void Retelling::command(Instant at, const std::string& words) {
@@ -91,7 +95,9 @@ std::optional<SeenPacket> Retelling::told_of(const GuestFrame& frame) {
   if (packet == nullptr) return ++others_, std::nullopt;
   const auto* icmp = std::get_if<IcmpSpec>(&packet->transport);
   const bool tcp = std::holds_alternative<TcpSpec>(packet->transport);
-  if (tcp || (icmp != nullptr && icmp->about.has_value())) {
+  const Ends guests{packet->ends.to, packet->ends.from};
+  if (tcp ||
+      (icmp != nullptr && icmp->about.has_value() && flows_.count({guests.from, guests.to}) != 0)) {
     if (!family_) family_ = packet->ends.from.address.family();
     return *packet;
   }
@@ -235,15 +241,27 @@ void Retelling::failure(SocketCall call, const FaultDecision& decision) {
   lines_.insert(at, {when, false, "", "", "", "fail " + words, ""});
 }
 
+// Busy from just before what came first: a command sees to it that what came before it is told of.
+void Retelling::late_turn(Instant since, Instant until) {
+  auto at = lines_.end();
+  while (at != lines_.begin() && (at - 1)->at >= since) --at;
+  const Instant last = at == lines_.begin() ? Instant{} : (at - 1)->at;
+  const Instant when = std::max(last, since - Duration(1));
+  const std::string busy = seconds_of(until - when);
+  lines_.insert(at, {when, false, "", "", "", "nat busy " + busy, ""});
+}
+
 void Retelling::call(const Descriptor& descriptor, const char* name, const std::string& arguments) {
   const std::string number = std::to_string(descriptor.number);
   add({world_.now(), true, "", "", "", std::string(name) + "(" + number + arguments + ") = 0", ""});
 }
 
-// read and write of so many bytes; one that follows another at once is the same.
+// read and write of so many bytes; one that follows another in one go is the same, but for a path of a
+// rate: what is cut there begins anew with every write.
 void Retelling::counted_call(const Descriptor& descriptor, const char* name, size_t bytes) {
   const std::string begin = std::string(name) + "(" + std::to_string(descriptor.number) + ", ..., ";
-  if (!lines_.empty() && lines_.back().at == world_.now()) {
+  const bool apart = world_.config().net.hosts[0].path.rate_bps != 0;
+  if (!apart && !lines_.empty() && lines_.back().event == world_.queue().events_run()) {
     const std::string& last = lines_.back().rest;
     if (last.compare(0, begin.size(), begin) == 0) {
       bytes += std::stoull(last.substr(begin.size()));
@@ -312,7 +330,9 @@ std::string Retelling::opening() const {
   return text;
 }
 
-std::string Retelling::script(const std::string& broken, Instant end) const {
+std::string Retelling::script(const std::string& broken, Instant end) {
+  const std::optional<Instant> waiting = world_.driver().waiting_since();
+  if (waiting && *waiting < end) late_turn(*waiting, world_.driver().next_turn());
   std::string text;
   for (const std::string& line : untold()) text += "// Not told here: " + line + "\n";
   text += options() + opening();
@@ -321,13 +341,19 @@ std::string Retelling::script(const std::string& broken, Instant end) const {
   for (size_t i = 0; i < lines_.size(); ++i) {
     const Line& line = lines_[i];
     if (broken_before_ == i) text += mark;
-    text += "+" + seconds_of(line.at - last) + " " + line.begin;
+    const bool together = i != 0 && line.is_call() && lines_[i - 1].is_call() &&
+                          line.turn == lines_[i - 1].turn && line.at == last;
+    text += (together ? "and" : "+" + seconds_of(line.at - last)) + " " + line.begin;
     const bool gateway = line.ends.find("gateway") != std::string::npos;
     text += several() || gateway ? line.ends : line.alone;
     text += line.rest + (line.comment.empty() ? "" : "  // " + line.comment) + "\n";
     last = line.at;
   }
-  if (end > last) text += "+" + seconds_of(end - last) + " > nothing\n";
+  if (end > last) {
+    // What broke ended the run in the midst of that instant.
+    const bool ended = !world_.violations().empty();
+    text += "+" + seconds_of(end - last) + (ended ? " > anything\n" : " > nothing\n");
+  }
   if (!broken.empty() && broken_before_.value_or(lines_.size()) >= lines_.size()) text += mark;
   return text;
 }

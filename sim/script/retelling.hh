@@ -31,7 +31,7 @@ class Retelling {
   void command(Instant at, const std::string& words);
   // The script: what it does not tell as comments, the options, and what happened until `end`; where
   // `broken` was said of the run, a comment that says so.
-  std::string script(const std::string& broken, Instant end) const;
+  std::string script(const std::string& broken, Instant end);
 
  private:
   struct Line {
@@ -42,6 +42,9 @@ class Retelling {
     std::string alone;   // in its place, if it has one
     std::string rest;
     std::string comment;
+    uint64_t event = 0;  // of the world's queue
+    uint64_t turn = 0;   // of the Nat's driver
+    bool is_call() const { return moves && begin.empty() && rest.find('(') != std::string::npos; }
   };
   struct Flow {
     uint32_t guest_base = 0;
@@ -57,6 +60,7 @@ class Retelling {
   void nat_frame(const GuestFrame& frame);
   void far_end(const FarEndMove& move);
   void listen(Port port);
+  void late_turn(Instant since, Instant until);
   void failure(SocketCall call, const FaultDecision& decision);
   std::optional<SeenPacket> told_of(const GuestFrame& frame);
   void add(const Line& line);
@@ -70,6 +74,7 @@ class Retelling {
   bool several() const;
   std::string opening() const;
   std::string options() const;
+  bool asks_gateway() const;
   std::vector<std::string> untold() const;
 
   World& world_;

@@ -7,9 +7,11 @@ namespace dashi::script {
 namespace {
 
 constexpr uint32_t kIpv6More = 20;  // a script's MTU counts as if all packets were IPv4's
+constexpr uint16_t kDnsPort = 53;
 constexpr uint32_t kFirstPathStream = 1000;
 
 std::string span_of(Duration time) {
+  if (time.count() % 1000 != 0) return std::to_string(time.count()) + "ns";
   const auto us = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
   if (us % 1'000'000 == 0) return std::to_string(us / 1'000'000) + "s";
   if (us % 1000 == 0) return std::to_string(us / 1000) + "ms";
@@ -36,6 +38,11 @@ class Options {
 };
 
 }  // namespace
+
+bool Retelling::asks_gateway() const {
+  return std::any_of(flows_.begin(), flows_.end(),
+                     [](const auto& flow) { return flow.first.second.port.number == kDnsPort; });
+}
 
 std::string Retelling::options() const {
   const WorldConfig& world = world_.config();
@@ -72,9 +79,16 @@ std::string Retelling::options() const {
   options.number("receive_buffer", receives, NetSpec{}.receive_buffer);
   const PathSpec& path = world.net.hosts[0].path;
   options.time("path_delay", path.delay, {});
+  options.number("path_rate", path.rate_bps, uint64_t{0});
   options.number("path_hops", path.hops, PathSpec{}.hops);
   if (world.link.limits.checksum_offload) {
     options.add("link_gso", std::to_string(world.link.limits.gso_bytes_max));
+  }
+  // Of the net of the swarm's worlds one server answers and one is silent.
+  for (const Endpoint& resolver : world.nat.dns.resolvers) {
+    const std::vector<IpAddress>& near = world.net.hosts[0].addresses;
+    const bool answers = std::find(near.begin(), near.end(), resolver.address) != near.end();
+    if (asks_gateway()) options.add("resolver", answers ? "ok" : "silent");
   }
   const Limits& limits = world.nat.limits;
   options.number("limit_tcp_connections", limits.tcp_connections, 64u);
@@ -93,9 +107,13 @@ std::vector<std::string> Retelling::untold() const {
   };
   const WorldConfig& world = world_.config();
   say(others_ != 0, "frames that are not TCP's");
+  const auto of_other_family = [this](const auto& flow) {
+    return flow.first.first.address.family() != family_;
+  };
+  say(std::any_of(flows_.begin(), flows_.end(), of_other_family),
+      "that the guest has addresses of both families");
   say(elsewhere_, "a flow to another host");
   say(world.link.room_frames != 0, "the link's bounded room");
-  say(world.turns_late != Duration{}, "how late the NAT was told of what came");
   say(world.draw_batches, "the order in which the NAT was told of what came at once");
   const auto answers_by_icmp = [this](const ServiceSpec& service) {
     const auto leads_there = [&](const auto& flow) {
@@ -107,7 +125,7 @@ std::vector<std::string> Retelling::untold() const {
   const std::vector<ServiceSpec>& services = world.net.hosts[0].services;
   say(std::any_of(services.begin(), services.end(), answers_by_icmp), "a network that says no");
   const PathSpec& path = world.net.hosts[0].path;
-  say(path.rate_bps != 0, "the rate of the path");
+  say(asks_gateway() && path.delay != Duration{}, "the way to the DNS servers");
   bool paths = false;
   bool pressure = false;
   for (const FaultDecision& decision : world.given_faults.value_or(std::vector<FaultDecision>{})) {

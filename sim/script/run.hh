@@ -24,6 +24,7 @@ std::string shown(Instant at);
 // Of what a link says for itself, which kind: "arp", "router", "neighbor"; empty: it is not that.
 std::string link_protocol(const TransportSpec& transport);
 bool is_nothing(const PacketSpec& line);
+bool is_anything(const PacketSpec& line);
 
 class Run {
  public:
@@ -63,7 +64,7 @@ class Run {
   void call(const Event& event, const CallSpec& spec);
   bool retry();
   void judge(const Event& event, const CallSpec& spec, const CallResult& result);
-  void expect_nothing(const Event& event);
+  void expect_nothing(const Event& event, bool anything);
   Ends gateway_ends() const;
   PacketSpec settled(const Event& event, const PacketSpec& line);
   bool is_listened_to(const SeenPacket& seen) const;

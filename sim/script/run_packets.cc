@@ -26,6 +26,11 @@ std::string shown(Instant at) {
   return std::to_string(us / 1'000'000) + "." + fraction;
 }
 
+bool is_anything(const PacketSpec& line) {
+  const auto* message = std::get_if<MessageSpec>(&line.transport);
+  return message != nullptr && message->protocol == "anything";
+}
+
 // Of what a link says for itself, which kind: "arp", "router", "neighbor"; empty: it is not that.
 std::string link_protocol(const TransportSpec& transport) {
   const auto* message = std::get_if<MessageSpec>(&transport);
@@ -102,13 +107,19 @@ bool Run::is_listened_to(const SeenPacket& seen) const {
 }
 
 // +1 > nothing: until then nothing came.
-void Run::expect_nothing(const Event& event) {
+void Run::expect_nothing(const Event& event, bool anything) {
   const Instant until =
       (event.when.kind == When::Kind::kAbsolute ? Instant{} : last_) + event.when.to;
   advance(until);
   world_.run_until(world_.now());
   last_ = until;
   if (!look() || over()) return;
+  if (anything) {
+    for (; !seen_.empty(); seen_.pop_front()) {
+      note(seen_.front().at, '>', text_of(conversation_.scripted(seen_.front())));
+    }
+    return;
+  }
   const SeenPacket seen = conversation_.scripted(seen_.front());
   differ(event.where, "expected nothing, but at " + shown(seen.at) + " came " + text_of(seen));
 }

@@ -132,7 +132,9 @@ void Run::handle(const Event& event) {
   turn_to(event.of_second_guest);
   const auto* packet = std::get_if<PacketSpec>(&event.what);
   if (packet != nullptr && packet->side == Side::kNat) {
-    return is_nothing(*packet) ? expect_nothing(event) : expect(event, *packet);
+    const bool anything = is_anything(*packet);
+    if (anything || is_nothing(*packet)) return expect_nothing(event, anything);
+    return expect(event, *packet);
   }
   const Instant at = due(event.when);
   advance(at);
@@ -140,7 +142,11 @@ void Run::handle(const Event& event) {
   if (over()) return;
   if (packet != nullptr) return guest_sends(event, *packet);
   if (const auto* spec = std::get_if<CallSpec>(&event.what)) {
-    world_.run_until(world_.now());  // what is on its way at this instant has come
+    // What is on its way at this instant has come; the NAT has had its turn, unless it is to hear of both.
+    if (event.when.kind == When::Kind::kTogether)
+      world_.queue().run_ordinary_until(world_.now());
+    else
+      world_.run_until(world_.now());
     if (blocked_ != nullptr && !retry()) {
       world_.run_until_done([this] { return retry(); }, kAnyTime);
     }

@@ -27,7 +27,8 @@ struct ScriptError {
 
 // When an event is to happen, from the start of the script or from the event before it.
 struct When {
-  enum class Kind : uint8_t { kAbsolute, kRelative, kAny };
+  // kTogether, of a call: with the call before it, so that the NAT hears of both at once.
+  enum class Kind : uint8_t { kAbsolute, kRelative, kAny, kTogether };
   Kind kind = Kind::kRelative;
   Duration from{};
   Duration to{};                  // == from unless a range was given

@@ -17,12 +17,13 @@ std::optional<Duration> duration(const std::string& text) {
   const size_t unit = text.find_first_not_of("0123456789");
   if (unit == std::string::npos) return std::nullopt;
   const std::optional<uint64_t> value = number(text.substr(0, unit));
-  if (!value || *value > 1'000'000) return std::nullopt;
+  if (!value || *value > 1'000'000'000) return std::nullopt;
   const auto n = static_cast<int64_t>(*value);
   const std::string name = text.substr(unit);
   if (name == "s") return Duration(n * 1'000'000'000);
   if (name == "ms") return Duration(n * 1'000'000);
   if (name == "us") return Duration(n * 1'000);
+  if (name == "ns") return Duration(n);
   return std::nullopt;
 }
 
@@ -202,6 +203,10 @@ std::optional<bool> apply_named(const OptionLine& option, Setting& setting) {
     const std::optional<Duration> span = duration(option.value);
     world.net.hosts[0].path.delay = span.value_or(Duration{});
     return span.has_value();
+  }
+  if (option.name == "path_rate") {
+    world.net.hosts[0].path.rate_bps = value.value_or(0);
+    return value.has_value();
   }
   if (option.name == "path_hops" || option.name == "path_mtu") {
     PathSpec& path = world.net.hosts[0].path;

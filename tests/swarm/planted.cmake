@@ -2,15 +2,10 @@
 # come before the archive's, which are not taken then. The swarm must find it.
 get_target_property(lab_libraries dashi-lab LINK_LIBRARIES)
 
-# planted(NAME SEEDS WORDS [UNTOLD] SOURCES...): WORDS are what the oracle that sees it says; UNTOLD: no script can
-# say what it takes.
+# planted(NAME SEEDS WORDS SOURCES...): WORDS are what the oracle that sees it says.
 function(planted name seeds words)
-  cmake_parse_arguments(arg "UNTOLD" "" "" ${ARGN})
-  if(arg_UNTOLD)
-    set(untold untold)
-  endif()
   dashi_plant(definition ${name})
-  list(TRANSFORM arg_UNPARSED_ARGUMENTS PREPEND ${PROJECT_SOURCE_DIR}/core/tcp/ OUTPUT_VARIABLE sources)
+  list(TRANSFORM ARGN PREPEND ${PROJECT_SOURCE_DIR}/core/tcp/ OUTPUT_VARIABLE sources)
   add_executable(dashi-lab-planted-${name} ${sources} $<TARGET_OBJECTS:dashi-lab>)
   target_compile_definitions(dashi-lab-planted-${name} PRIVATE ${definition})
   target_link_libraries(dashi-lab-planted-${name} PRIVATE ${lab_libraries})
@@ -19,14 +14,14 @@ function(planted name seeds words)
   add_test(NAME planted_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/found
     $<TARGET_FILE:dashi-lab-planted-${name}> ${seeds} ${words})
   add_test(NAME shrunk_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/shrunk $<TARGET_FILE:dashi-lab>
-    $<TARGET_FILE:dashi-lab-planted-${name}> ${seeds} ${words} ${untold})
+    $<TARGET_FILE:dashi-lab-planted-${name}> ${seeds} ${words})
   set_tests_properties(planted_${name} shrunk_${name} PROPERTIES TIMEOUT 120)
 endfunction()
 
 planted(lost-window-update 1..1000 "a closed window that can open is told of" uplink.cc)
 planted(rto-not-rearmed 1..1000 "what is unacknowledged is waited for" downlink.cc loss_timers.cc)
 planted(early-fin-off-by-one 1..250 "the guest gave it up" uplink.cc)
-planted(stale-event 1..2000 "an event of a flow that is over was taken for another's" UNTOLD tcp_proxy.cc)
+planted(stale-event 1..2000 "an event of a flow that is over was taken for another's" tcp_proxy.cc)
 planted(sack-kept-across-wrap 1..250 "runs follow one another" recovery.cc)
 
 # The longest of these ranges without a defect.

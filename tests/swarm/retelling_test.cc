@@ -90,6 +90,18 @@ BOOST_AUTO_TEST_CASE(faults_of_the_calls_are_told) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_nat_that_is_late_and_a_path_of_a_rate_are_told) {
+  const unsigned before = told_whole;
+  for (Session session : reference_sessions()) {
+    session.plan.config.turns_late = 3ms;
+    check(session, {});
+    session.plan.config.turns_late = {};
+    session.plan.config.net.hosts[0].path.rate_bps = 12'000'000;
+    check(session, {});
+  }
+  BOOST_TEST(told_whole - before >= 64u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace dashi
