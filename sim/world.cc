@@ -116,7 +116,11 @@ World::World(const WorldConfig& config)
     if (delivery == nullptr) {
       segments_.sent(frame);
     } else if (!delivery->lost) {
-      segments_.came({queue_.now(), delivery->fate.damages(), link_.counts().refused}, frame);
+      // A script's line may be damaged as it is sent.
+      guest::Parsed parsed;
+      const bool damaged = delivery->fate.damages() ||
+                           (script_ != nullptr && guest::parse_frame(frame, parsed).has_value());
+      segments_.came({queue_.now(), damaged, link_.counts().refused}, frame);
     }
   });
   const auto transmit = [this](const GuestFrame& frame) { link_.send(frame); };
