@@ -5,8 +5,6 @@
 namespace dashi::script {
 namespace {
 
-using Kind = CallResult::Kind;
-
 constexpr int64_t kWriteMax = int64_t{64} << 20;
 
 const char* name_of(SocketError error) {
@@ -127,7 +125,7 @@ CallResult FarEnd::call(const CallSpec& call) {
     if (call.name != served.name) continue;
     if (call.arguments.size() >= served.arguments) return (this->*served.call)(call);
     const std::string least = std::to_string(served.arguments);
-    return {Kind::kMisused, 0, {}, call.name + " needs " + least + " arguments"};
+    return CallResult::misused(call.name + " needs " + least + " arguments");
   }
   return CallResult::not_served("the call " + call.name + " is not served");
 }
@@ -144,7 +142,7 @@ SimConnection* FarEnd::connection(const Descriptor& descriptor) {
 
 CallResult FarEnd::would_block(const Descriptor& descriptor) const {
   if (descriptor.nonblocking) return CallResult::failed("EAGAIN");
-  return {Kind::kBlocked, 0, {}, {}};
+  return CallResult::blocked();
 }
 
 bool FarEnd::is_up(Descriptor& descriptor) {
@@ -250,7 +248,7 @@ CallResult FarEnd::connect(const CallSpec& call) {
   if (const auto end = terminal(*descriptor)) return *end;
   if (is_up(*descriptor)) return CallResult::returned(0);
   if (descriptor->nonblocking) return CallResult::failed("EALREADY");
-  return {Kind::kBlocked, 0, {}, {}};
+  return CallResult::blocked();
 }
 
 // read(fd, buffer, n), recv(fd, buffer, n, flags). A string as the buffer is what must be read.
@@ -312,7 +310,7 @@ CallResult FarEnd::write(const CallSpec& call) {
   if (flags != nullptr && holds_word(*flags, "MSG_ZEROCOPY")) descriptor->sent_zerocopy = true;
   const Value* content = argument(call, 1);
   const int64_t size = number(call, 2);
-  if (size < 0 || size > kWriteMax) return {Kind::kMisused, 0, {}, "a write has at most 64 MiB"};
+  if (size < 0 || size > kWriteMax) return CallResult::misused("a write has at most 64 MiB");
   std::vector<uint8_t> bytes(static_cast<size_t>(size));
   if (content->kind == Value::Kind::kString) {
     std::copy_n(content->text.begin(), std::min(bytes.size(), content->text.size()), bytes.begin());

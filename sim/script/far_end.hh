@@ -20,12 +20,16 @@ struct CallResult {
   std::string error;  // value < 0: EAGAIN, ...
   std::string
       mismatch;  // an argument the call fills in is not what the script says; empty: all are
+  // kBlocked: after so long it returns all the same, with what else is said here.
+  std::optional<Duration> at_most{};
 
-  static CallResult returned(int64_t value) { return {Kind::kReturned, value, {}, {}}; }
-  static CallResult failed(const char* error) { return {Kind::kReturned, -1, error, {}}; }
+  static CallResult returned(int64_t value) { return {Kind::kReturned, value, {}, {}, {}}; }
+  static CallResult failed(const char* error) { return {Kind::kReturned, -1, error, {}, {}}; }
   static CallResult not_served(std::string why) {
-    return {Kind::kNotServed, 0, {}, std::move(why)};
+    return {Kind::kNotServed, 0, {}, std::move(why), {}};
   }
+  static CallResult misused(std::string why) { return {Kind::kMisused, 0, {}, std::move(why), {}}; }
+  static CallResult blocked() { return {Kind::kBlocked, 0, {}, {}, {}}; }
 };
 
 class FarEnd {

@@ -6,6 +6,8 @@
 namespace dashi::script {
 namespace {
 
+constexpr int64_t kWaitMax = INT32_MAX;  // milliseconds: an int
+
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : "|") + word;
@@ -15,6 +17,16 @@ std::string joined(const std::vector<std::string>& words) {
 void add_words(const Value& value, std::set<std::string>& words) {
   if (value.kind == Value::Kind::kWord) words.insert(value.text);
   for (const Value& item : value.items) add_words(item, words);
+}
+
+// Nothing is ready: 0 at once, after so many milliseconds, or, of a negative number, never.
+CallResult waits(CallResult nothing, const Value& timeout) {
+  if (timeout.kind == Value::Kind::kNumber && timeout.number == 0) return nothing;
+  nothing.kind = CallResult::Kind::kBlocked;
+  if (timeout.kind == Value::Kind::kNumber && timeout.number > 0) {
+    nothing.at_most = std::chrono::milliseconds(std::min(timeout.number, kWaitMax));
+  }
+  return nothing;
 }
 
 }  // namespace
@@ -73,9 +85,7 @@ CallResult FarEnd::poll(const CallSpec& call) {
       result.mismatch = "revents is " + joined(events);
     }
   }
-  const int64_t timeout = call.arguments[2].number;
-  if (result.value == 0 && timeout != 0) return {CallResult::Kind::kBlocked, 0, {}, {}};
-  return result;
+  return result.value != 0 ? result : waits(std::move(result), call.arguments[2]);
 }
 
 // An epoll set is a descriptor like any other.
@@ -133,10 +143,7 @@ CallResult FarEnd::epoll_wait(const CallSpec& call) {
       result.mismatch = "events is " + joined({told.begin(), told.end()});
     }
   }
-  if (result.value == 0 && call.arguments[3].number != 0) {
-    return {CallResult::Kind::kBlocked, 0, {}, {}};
-  }
-  return result;
+  return result.value != 0 ? result : waits(std::move(result), call.arguments[3]);
 }
 
 }  // namespace dashi::script

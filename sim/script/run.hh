@@ -62,6 +62,7 @@ class Run {
   bool forgive(Where where, const PacketSpec& line, const SeenPacket& seen);
   bool look();
   void call(const Event& event, const CallSpec& spec);
+  bool awaited(const Event& event, const CallSpec& next);
   bool retry();
   void judge(const Event& event, const CallSpec& spec, const CallResult& result);
   void expect_nothing(const Event& event, bool anything);
@@ -101,7 +102,8 @@ class Run {
   bool at_second_ = false;
   std::unique_ptr<SecondGuest> second_;  // null: no line is of one
   const Event* blocked_ = nullptr;
-  Instant returns_at_ = kNever;
+  Instant returns_at_ = kNever;   // by the script
+  Instant gives_up_at_ = kNever;  // by its own timeout
   Outcome outcome_;
   TcpSpec heard_;  // the guest's last segment
   Forgiven forgiven_;

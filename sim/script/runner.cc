@@ -78,12 +78,30 @@ void Run::call(const Event& event, const CallSpec& spec) {
   const CallResult result = far_end_.call(spec);
   if (result.kind != CallResult::Kind::kBlocked) return judge(event, spec, result);
   blocked_ = &event;
+  gives_up_at_ = result.at_most ? world_.now() + *result.at_most : kNever;
+  if (result.at_most) world_.queue().schedule(gives_up_at_, [] {});  // so that retry() is asked
   const Instant base =
       event.when.kind == When::Kind::kAbsolute ? Instant{} : last_ - event.when.from;
   returns_at_ = event.when.until ? base + *event.when.until : world_.now();
   if (event.when.until) return;
   world_.run_until(world_.now());  // a connect may be answered at once
   if (!retry()) differ(event.where, spec.name + " would block");
+}
+
+// One call blocks at a time: before another it has returned, at the latest when the script says.
+bool Run::awaited(const Event& event, const CallSpec& next) {
+  if (retry()) return !over();
+  const Event& first = *blocked_;
+  const std::string name = std::get<CallSpec>(first.what).name;
+  const std::string why = next.name + " while the " + name + " of line " +
+                          std::to_string(first.where.line) + " still blocks";
+  if (returns_at_ > world_.now()) {
+    setting_.packetdrill ? skip(event.where, why) : differ(event.where, why);
+    return false;
+  }
+  advance(returns_at_ + setting_.slack(*first.when.until));
+  if (blocked_ != nullptr) differ(event.where, why);
+  return !over();
 }
 
 // The blocked call once more; true when no call is blocked (any more).
@@ -93,8 +111,8 @@ bool Run::retry() {
   CallResult result = far_end_.call(spec);
   const Instant now = world_.now();
   if (result.kind == CallResult::Kind::kBlocked) {
-    if (spec.name != "poll" || now < returns_at_) return false;
-    result = {};  // poll's time is up
+    if (now < gives_up_at_) return false;
+    result.kind = CallResult::Kind::kReturned;
   }
   const Event& event = *blocked_;
   blocked_ = nullptr;
@@ -147,10 +165,7 @@ void Run::handle(const Event& event) {
       world_.queue().run_ordinary_until(world_.now());
     else
       world_.run_until(world_.now());
-    if (blocked_ != nullptr && !retry()) {
-      world_.run_until_done([this] { return retry(); }, kAnyTime);
-    }
-    return call(event, *spec);
+    return awaited(event, *spec) ? call(event, *spec) : void();
   }
   if (const auto* directive = std::get_if<DirectiveSpec>(&event.what)) {
     return direct(event, *directive);

@@ -107,6 +107,42 @@ BOOST_AUTO_TEST_CASE(a_blocking_call_returns_when_the_script_says) {
   expect_differs(text, 8, "this call never returned");
 }
 
+BOOST_AUTO_TEST_CASE(a_poll_waits_as_long_as_its_own_timeout_says) {
+  const std::string idle = "poll([{fd=4, events=POLLIN, revents=0}], 1, ";
+  const std::string data = "+.1 < P. 1:6(5) ack 1 win 5000\n";
+  expect_pass(kOpen + "+0...0.2 " + idle + "200) = 0\n");
+  expect_pass(kOpen + "+0...0.2 " + idle + "200) = 0\n+.2 write(4, ..., 0) = 0\n");
+  expect_differs(kOpen + "+0...0.5 " + idle + "200) = 0\n", 8,
+                 "poll returned at 0.300000, not at 0.600000");
+  expect_differs(kOpen + "+0...0.2 " + idle + "-1) = 0\n", 8, "this call never returned");
+  expect_differs(kOpen + "+0 " + idle + "200) = 0\n", 8, "poll would block");
+  const std::string ready = "poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, ";
+  expect_pass(kOpen + "+0...0.1 " + ready + "200) = 1\n" + data);
+  expect_pass(kOpen + "+0...0.1 " + ready + "-1) = 1\n" + data);
+  expect_differs(kOpen + "+0...0.1 " + ready + "50) = 1\n" + data, 8, "poll returned 0");
+  expect_differs(kOpen + "+0...0.2 " + ready + "200) = 0\n", 8, "poll: revents is 0");
+}
+
+BOOST_AUTO_TEST_CASE(an_epoll_wait_does_too) {
+  const std::string set = kOpen +
+                          "+0 epoll_create(1) = 5\n"
+                          "+0 epoll_ctl(5, EPOLL_CTL_ADD, 4, {events=EPOLLIN, fd=4}) = 0\n";
+  expect_pass(set + "+0...0.2 epoll_wait(5, {events=EPOLLIN, fd=4}, 1, 200) = 0\n");
+  expect_differs(set + "+0...0.3 epoll_wait(5, ..., 1, 200) = 0\n", 10,
+                 "epoll_wait returned at 0.300000, not at 0.400000");
+  expect_pass(set + "+0...0.1 epoll_wait(5, {events=EPOLLIN, fd=4}, 1, 200) = 1\n" +
+              "+.1 < P. 1:6(5) ack 1 win 5000\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_call_while_another_blocks_is_named_at_once) {
+  const std::string text = kOpen + "+0...0.3 read(4, ..., 10) = 5\n";
+  expect_differs(text + "+.1 write(4, \"hello\", 5) = 5\n", 9,
+                 "write while the read of line 8 still blocks");
+  expect_differs(text + "+.3 write(4, \"hello\", 5) = 5\n", 9,
+                 "write while the read of line 8 still blocks");
+  expect_pass(text + "+.3 < P. 1:6(5) ack 1 win 5000\n+0 write(4, \"hello\", 5) = 5\n");
+}
+
 BOOST_AUTO_TEST_CASE(the_wire_may_drop_duplicate_delay_and_corrupt_a_line) {
   const std::string data = "+0 < P. 1:6(5) ack 1 win 5000 \"hello\" ";
   expect_differs(kOpen + data + "drop\n+0 read(4, ..., 10) = 5\n", 9, "read would block");
