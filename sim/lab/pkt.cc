@@ -77,6 +77,9 @@ std::string read_arguments(int count, char** arguments, Asked& asked) {
     } else if (argument == "--captures") {
       if (++i == count) return "--captures needs a folder";
       asked.captures = arguments[i];
+      std::error_code refused;
+      fs::create_directories(asked.captures, refused);
+      if (refused) return std::string(argument) + ": " + arguments[i] + ": " + refused.message();
     } else if (argument.substr(0, 1) == "-") {
       return "no such option: " + std::string(argument);
     } else if (std::string error = add_files(argument, asked.files); !error.empty()) {
@@ -146,7 +149,13 @@ void show(const Outcome& outcome, const script::Script& script, const script::Ru
           const fs::path& file, const Asked& asked) {
   std::printf("line %u: %s\n%s%s", outcome.where.line, line_of(file, outcome.where.line).c_str(),
               outcome.transcript.c_str(), outcome.dump.c_str());
-  fs::path path = asked.captures / file.stem();
+  const auto alike = [&](const fs::path& other) { return other.stem() == file.stem(); };
+  fs::path path = asked.captures;
+  if (std::count_if(asked.files.begin(), asked.files.end(), alike) > 1) {
+    path /= file.parent_path().filename().string() + "-" + file.stem().string();
+  } else {
+    path /= file.stem();
+  }
   path += options.family == Family::kIpv4 ? ".ipv4.pcapng" : ".ipv6.pcapng";
   const std::string error = capture_of(script, options, path);
   std::printf("capture: %s\n\n", error.empty() ? path.c_str() : error.c_str());

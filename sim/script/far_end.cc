@@ -120,6 +120,16 @@ const FarEnd::Served FarEnd::kServed[] = {
     {"readv", &FarEnd::readv, 3},
 };
 
+bool FarEnd::knows(std::string_view name) {
+  for (const Served& served : kServed) {
+    if (name == served.name) return true;
+  }
+  for (const char* other : {"cap_set", "open", "pipe", "sendfile", "splice"}) {
+    if (name == other) return true;
+  }
+  return name.substr(0, 4) == "psp_" || name.substr(0, 5) == "sctp_";
+}
+
 CallResult FarEnd::call(const CallSpec& call) {
   for (const Served& served : kServed) {
     if (call.name != served.name) continue;

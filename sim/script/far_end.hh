@@ -41,6 +41,8 @@ class FarEnd {
 
   // accept and connect return only once this holds of the connection they are for.
   void wait_for(std::function<bool()> established) { established_ = std::move(established); }
+  // Whether it is a call of packetdrill's; not all of them are served.
+  static bool knows(std::string_view name);
   // Makes the call, or sees whether it can return now; a call that blocked may be made again.
   CallResult call(const CallSpec& call);
 

@@ -123,14 +123,13 @@ std::string words_of(SocketCall call, const FaultDecision& decision) {
   return "";
 }
 
-std::string force_fault(SocketCallFaults& faults, const std::vector<std::string>& words) {
-  if (words.size() < 2) return "fail needs a call and how it fails";
+Result<CallFault, std::string> fault_of(const std::vector<std::string>& words) {
+  if (words.size() < 2) return std::string("fail needs a call and how it fails");
   for (const CallName& name : kCalls) {
     if (words[0] != name.name) continue;
     const std::optional<FaultDecision> decision = decision_of(name.call, words);
     if (!decision) return words[0] + " cannot fail so: " + words[1];
-    faults.force(name.call, *decision);
-    return "";
+    return CallFault{name.call, *decision};
   }
   return "no such call to fail: " + words[0];
 }

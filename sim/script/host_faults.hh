@@ -4,12 +4,18 @@
 #include <string>
 #include <vector>
 
+#include "core/base/result.hh"
 #include "sim/socket_call_faults.hh"
 
 namespace dashi::script {
 
-// The words after `fail`. Empty, or what is wrong with them.
-std::string force_fault(SocketCallFaults& faults, const std::vector<std::string>& words);
+struct CallFault {
+  SocketCall call{};
+  FaultDecision decision;
+};
+
+// The words after `fail`. An error: what is wrong with them.
+Result<CallFault, std::string> fault_of(const std::vector<std::string>& words);
 // The words that make this go wrong with this call; empty: there are none.
 std::string words_of(SocketCall call, const FaultDecision& decision);
 

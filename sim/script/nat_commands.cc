@@ -139,20 +139,27 @@ std::string forward(const Commanded& to, const Setting& setting, const Words& wo
   return got == wanted ? "" : "the forward gave " + got;
 }
 
-// dns add NAME ADDRESS,...; dns remove NAME
-std::string dns(const Commanded& to, const Setting& setting, const Words& words) {
-  if (words[0] == "remove") return to.nat.remove_record(words[1]), "";
+// ADDRESS,ADDRESS,...: each as written, or the name of a place. An error: the first that is neither.
+Result<std::vector<IpAddress>, std::string> addresses_of(const std::string& list) {
   std::vector<IpAddress> addresses;
-  for (size_t at = 0; at <= words[2].size();) {
-    const size_t comma = std::min(words[2].find(',', at), words[2].size());
-    const std::string item = words[2].substr(at, comma - at);
+  for (size_t at = 0; at <= list.size();) {
+    const size_t comma = std::min(list.find(',', at), list.size());
+    const std::string item = list.substr(at, comma - at);
     const auto place = named_place(item);
     const auto address = place ? place : parse_ip(item);
     if (!address) return "not an address: " + item;
-    addresses.push_back(place_of(*address, setting));
+    addresses.push_back(*address);
     at = comma + 1;
   }
-  const auto added = to.nat.set_record(words[1], addresses);
+  return addresses;
+}
+
+// dns add NAME ADDRESS,...; dns remove NAME
+std::string dns(const Commanded& to, const Setting& setting, const Words& words) {
+  if (words[0] == "remove") return to.nat.remove_record(words[1]), "";
+  auto addresses = addresses_of(words[2]);
+  for (IpAddress& address : *addresses) address = place_of(address, setting);
+  const auto added = to.nat.set_record(words[1], *addresses);
   return added.ok() ? "" : message_of(added.error());
 }
 
@@ -201,9 +208,12 @@ std::string wrong_form(const DirectiveSpec& directive) {
   }
   if (name == "dns") {
     const bool right = words.size() == (first == "add" ? 3u : 2u);
-    return right && (first == "add" || first == "remove")
-               ? ""
-               : "dns is written: dns add NAME ADDRESS,... or dns remove NAME";
+    if (!right || (first != "add" && first != "remove")) {
+      return "dns is written: dns add NAME ADDRESS,... or dns remove NAME";
+    }
+    if (first == "remove") return "";
+    const auto addresses = addresses_of(words[2]);
+    return addresses.ok() ? "" : addresses.error();
   }
   if (name == "link") {
     const bool right = one && (first == "full" || first == "free" || first == "restart");

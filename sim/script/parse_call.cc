@@ -1,4 +1,5 @@
 // The calls of the far end's application, and the values in them.
+#include "sim/script/far_end.hh"
 #include "sim/script/parser_state.hh"
 
 namespace dashi::script {
@@ -112,7 +113,9 @@ Value parse_value(ParserState& in) { return value_at(in, 0); }
 
 CallSpec parse_call(ParserState& in) {
   CallSpec call;
+  const Where where = in.peek().where;
   call.name = in.word("the name of a call");
+  if (!FarEnd::knows(call.name)) in.fail(where, "no such call: " + call.name);
   in.expect('(');
   Value arguments;
   members(in, ')', arguments, 0);

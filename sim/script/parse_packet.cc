@@ -1,6 +1,7 @@
 // Packet lines: '<' or '>', what IP carries of interest, the transport, and what the wire does to it.
 #include <array>
 
+#include "sim/script/icmp_names.hh"
 #include "sim/script/message_forms.hh"
 #include "sim/script/parser_state.hh"
 #include "sim/script/places.hh"
@@ -97,10 +98,15 @@ TcpSpec parse_tcp(ParserState& in, Side side) {
 
 IcmpSpec parse_icmp(ParserState& in) {
   IcmpSpec icmp;
-  const uint32_t line = in.peek().where.line;
+  const Where where = in.peek().where;
+  const uint32_t line = where.line;
   icmp.type = in.word("an ICMP type");
   const bool coded = in.on_line(line) && in.peek().kind == Token::Kind::kWord;
   if (coded && !in.peek().is_word("mtu") && !in.peek().is_word("id")) icmp.code = in.take().text;
+  if (!is_known(Family::kIpv4, icmp) && !is_known(Family::kIpv6, icmp)) {
+    in.fail(where,
+            "no such ICMP message: " + icmp.type + (icmp.code.empty() ? "" : " ") + icmp.code);
+  }
   if (in.accept_word("mtu")) icmp.mtu = static_cast<uint32_t>(in.integer("an MTU", UINT32_MAX));
   if (in.accept_word("id")) {
     icmp.id =

@@ -1,5 +1,6 @@
 #include "sim/script/parser.hh"
 
+#include "sim/script/host_faults.hh"
 #include "sim/script/nat_commands.hh"
 #include "sim/script/parser_state.hh"
 
@@ -144,7 +145,9 @@ DirectiveSpec parse_directive(ParserState& in, uint32_t line) {
   while (in.on_line(line) && !in.failed()) {
     directive.words.push_back(fault ? in.take().text : in.term());
   }
-  const std::string wrong = wrong_form(directive);
+  std::string wrong = wrong_form(directive);
+  if (const auto failure = fault_of(directive.words); fault && !failure.ok())
+    wrong = failure.error();
   if (!wrong.empty()) in.fail(where, wrong);
   return directive;
 }
@@ -219,12 +222,17 @@ Result<Script, ScriptError> parse(std::string_view text) {
     const Token command = in.take();
     script.commands.emplace_back(command.where, CommandSpec{command.text});
   }
+  Duration latest{};  // of the times that are absolute
   while (!in.at_end() && !in.failed()) {
     const bool after_call =
         !script.events.empty() && std::holds_alternative<CallSpec>(script.events.back().what);
     Event event = parse_event(in, after_call);
+    const bool absolute = event.when.kind == When::Kind::kAbsolute;
+    if (absolute && event.when.to < latest) in.fail(event.where, "this is before a line above it");
+    if (absolute) latest = event.when.from;
     if (!in.failed()) script.events.push_back(std::move(event));
   }
+  if (script.events.empty() && !in.unserved()) in.fail(in.peek().where, "a script without a line");
   if (in.unserved()) {
     script.unserved = in.unserved();
     return script;

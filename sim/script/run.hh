@@ -76,6 +76,7 @@ class Run {
   void turn_to(bool second);
   ScriptedGuest& speaker() { return at_second_ ? second_->script() : world_.script(); }
   void note(Instant at, char side, const std::string& text);
+  void write_transcript();
   void skip(Where where, std::string reason);
   void differ(Where where, std::string reason);
   void differ(Where where, const PacketSpec& line, std::string how);
@@ -105,7 +106,12 @@ class Run {
   Instant returns_at_ = kNever;   // by the script
   Instant gives_up_at_ = kNever;  // by its own timeout
   Outcome outcome_;
-  TcpSpec heard_;  // the guest's last segment
+  struct Note {
+    Instant at;
+    std::string text;
+  };
+  std::vector<Note> notes_;  // the transcript; what came is noted when a line takes it, often later
+  TcpSpec heard_;            // the guest's last segment
   Forgiven forgiven_;
   bool began_ = false;       // something but shell lines was there
   bool over_early_ = false;  // by what is forgiven: nothing after it can be compared

@@ -20,7 +20,14 @@ void Run::turn_to(bool second) {
 }
 
 void Run::note(Instant at, char side, const std::string& text) {
-  outcome_.transcript += shown(at) + (at_second_ ? " guest2 " : " ") + side + " " + text + "\n";
+  notes_.push_back(
+      {at, (at_second_ ? " guest2 " : " ") + std::string(1, side) + " " + text + "\n"});
+}
+
+void Run::write_transcript() {
+  std::stable_sort(notes_.begin(), notes_.end(),
+                   [](const Note& a, const Note& b) { return a.at < b.at; });
+  for (const Note& note : notes_) outcome_.transcript += shown(note.at) + note.text;
 }
 
 void Run::skip(Where where, std::string reason) {
@@ -63,6 +70,9 @@ Instant Run::due(const When& when) const {
 void Run::judge(const Event& event, const CallSpec& spec, const CallResult& result) {
   if (result.kind == CallResult::Kind::kNotServed) return skip(event.where, result.mismatch);
   if (result.kind == CallResult::Kind::kMisused) return differ(event.where, result.mismatch);
+  note(world_.now(), '.',
+       spec.name + " = " + std::to_string(result.value) + (result.error.empty() ? "" : " ") +
+           result.error);
   const std::string difference = difference_of(spec, result);
   if (difference.empty()) return;
   if (setting_.packetdrill && takes_more(spec, result)) {
@@ -140,9 +150,11 @@ Commanded Run::commanded() {
 
 void Run::direct(const Event& event, const DirectiveSpec& directive) {
   world_.run_until(world_.now());  // what is on its way at this instant has come
-  const std::string wrong = directive.name == "fail"
-                                ? force_fault(world_.sockets().faults(), directive.words)
-                                : command(commanded(), setting_, directive);
+  if (directive.name == "fail") {
+    const auto fault = fault_of(directive.words);  // the parser knew it to be one
+    return world_.sockets().faults().force(fault->call, fault->decision);
+  }
+  const std::string wrong = command(commanded(), setting_, directive);
   if (!wrong.empty()) differ(event.where, wrong);
 }
 
@@ -242,6 +254,7 @@ Outcome Run::go() {
   for (const std::string& violation : world_.violations()) {
     differ(script_.events.empty() ? Where{} : script_.events.back().where, violation);
   }
+  write_transcript();
   outcome_.dump = world_.nat().dump(world_.now());
   if (second_ != nullptr) outcome_.dump += "guest2\n" + second_->nat().dump(world_.now());
   return std::move(outcome_);

@@ -224,6 +224,11 @@ std::variant<std::monostate, SeenPacket, Unreadable> see(const HeardFrame& frame
       seen.transport = std::move(*message);
     else
       seen.transport = read_icmp(parsed, seen.ends);
+    const auto* icmp = std::get_if<IcmpSpec>(&seen.transport);
+    if (icmp != nullptr && is_echo(*icmp)) {
+      const auto bytes = parsed.transport.subspan(kIcmpHeader);
+      seen.payload.assign(bytes.begin(), bytes.end());
+    }
   } else {
     return std::monostate{};
   }
