@@ -9,8 +9,8 @@ namespace dashi {
 
 class Rack {
  public:
-  // What an ACK delivered, run by run, in any order (RFC 8985 6.2 steps 2 and 3). `spurious` says that a
-  // timestamp shows the delivered copy is an earlier one.
+  // What an ACK delivered, run by run, the lowest first (RFC 8985 6.2 steps 2 and 3): a run below one that was
+  // delivered before was overtaken. `spurious` says that a timestamp shows the delivered copy is an earlier one.
   void delivered(Instant now, const Scoreboard::Run& run, Duration min_rtt, bool spurious);
   // RFC 8985 6.2 step 4: a D-SACK came; widens the reordering window for a while.
   void saw_duplicate(SeqNum una, SeqNum nxt);

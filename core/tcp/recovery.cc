@@ -112,10 +112,13 @@ uint32_t sent_again_of(const Downlink& d, SeqNum left, SeqNum right) {
   return last.after(first) ? bytes_between(first, last) : 0;
 }
 
-// RFC 2018 8, RFC 2883 4: the blocks of one segment; the first may say what came twice.
+// RFC 2018 8, RFC 2883 4: the blocks of one segment; the first may say what came twice. The others come the newest
+// first (RFC 2018 4) and are taken the lowest first, or RACK would see them overtaken (RFC 8985 6.2 step 3).
 void take_sacks(Instant now, Connection& c, const TcpSegment& segment, Heard& heard) {
   Downlink& d = c.down;
   const TcpOptions& options = segment.options;
+  decltype(TcpOptions::sack) blocks;
+  size_t count = 0;
   for (size_t i = 0; i < options.sack_count; ++i) {
     const SeqNum left(options.sack[i].left);
     const SeqNum right(options.sack[i].right);
@@ -133,10 +136,18 @@ void take_sacks(Instant now, Connection& c, const TcpSegment& segment, Heard& he
       continue;
     }
     if (below || left.before(d.una)) continue;
-    const uint32_t before = heard.delivered;
-    d.board.sack(left, right, [&](const Scoreboard::Run& r) { note_delivered(now, c, r, heard); });
-    heard.sacked += heard.delivered - before;
+    size_t place = count++;
+    for (; place != 0 && left.before(SeqNum(blocks[place - 1].left)); --place) {
+      blocks[place] = blocks[place - 1];
+    }
+    blocks[place] = options.sack[i];
   }
+  const uint32_t before = heard.delivered;
+  for (size_t i = 0; i < count; ++i) {
+    d.board.sack(SeqNum(blocks[i].left), SeqNum(blocks[i].right),
+                 [&](const Scoreboard::Run& r) { note_delivered(now, c, r, heard); });
+  }
+  heard.sacked += heard.delivered - before;
 }
 
 // RFC 8985 7.4.2: the ACK of a tail loss probe tells whether the probe repaired a loss.
