@@ -113,6 +113,12 @@ void Congestion::lose(const TcpConfig& config, uint32_t mss, uint32_t flight) {
   ssthresh = static_cast<uint32_t>(std::max<uint64_t>(kept, 2u * mss));  // RFC 5681 equation 4
 }
 
+void Congestion::lose_again(const TcpConfig& config, uint32_t mss, uint32_t window) {
+  cwnd = window;
+  lose(config, mss, window);
+  cwnd = std::min(window, ssthresh);
+}
+
 void Congestion::undo() {
   cwnd = std::max(cwnd, prior_cwnd_);
   ssthresh = std::max(ssthresh, prior_ssthresh_);

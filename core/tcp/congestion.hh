@@ -25,6 +25,8 @@ struct Congestion {
 
   // A loss: ssthresh falls. Keeps what is needed to take it back.
   void lose(const TcpConfig& config, uint32_t mss, uint32_t flight);
+  // A loss within the answer to another: the window, which is `window` by now, falls once more (RFC 5681 4.3).
+  void lose_again(const TcpConfig& config, uint32_t mss, uint32_t window);
   // It was no loss (RFC 4015 3.2, RFC 9438 4.9).
   void undo();
   // A timeout: one segment beside what is still in flight (RFC 5681 3.1). The cubic that follows begins

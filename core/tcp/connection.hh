@@ -146,7 +146,8 @@ struct Downlink {
   // --- Recovery ---
   uint32_t duplicate_acks = 0;  // without SACK, in a row
   uint32_t reno_sacked = 0;     // bytes they stand for (RFC 6582)
-  SeqNum recover;               // highest sent when the recovery began
+  SeqNum recover;               // SND.NXT when the window fell last, or before what is settled
+  Instant reduced_at;           // when it fell last
   Rack rack;
   bool frto = false;            // whether the timeout was spurious is being found out (RFC 5682)
   bool new_data_first = false;  // ... by sending new data

@@ -58,9 +58,14 @@ Fate retransmission_timeout(TcpRoom& room, Instant now, Connection& c) {
     return Fate::kAbandoned;
   }
   if (d.retries == 1) {
-    // Once for a window of data (RFC 5681 4.3); and only then it can be told whether it was too early.
+    // Once, however often one segment times out (RFC 5681 3.1). Within the answer to another loss it is a
+    // second one (4.3); only of the first it can be told whether it was too early.
     const bool first = d.phase == LossPhase::kOpen || d.una.at_or_after(d.recover);
-    if (first) d.congestion.lose(room.config, d.mss, c.outstanding());
+    if (first) {
+      d.congestion.lose(room.config, d.mss, c.outstanding());
+    } else {
+      reduce_again(room, c);
+    }
     // Without SACK the answer to a tail probe would pass for that to what the timeout sends.
     d.frto = first && (c.sack || !d.tail_probe_out);
     if (first) may_be_undone(c);
@@ -71,6 +76,7 @@ Fate retransmission_timeout(TcpRoom& room, Instant now, Connection& c) {
   mark_overdue(now, c);
   d.congestion.collapse(d.mss, c.in_flight());
   d.recover = d.nxt;
+  d.reduced_at = now;
   d.phase = LossPhase::kLoss;
   d.tail_probe_out = false;
   c.rtt.back_off(room.config);
@@ -93,16 +99,15 @@ Fate probe_timeout(TcpRoom& room, Instant now, Connection& c) {
 
 void reordering_timeout(TcpRoom& room, Instant now, Connection& c) {
   Downlink& d = c.down;
-  uint32_t found = 0;
-  const Duration wait = detect_losses(now, c, found);
-  if (found != 0 && d.phase == LossPhase::kOpen) {
-    enter_recovery(room, c, c.outstanding() - d.board.sacked_bytes());
+  const Rack::Found found = detect_losses(now, c);
+  if (found.bytes != 0) {
+    reduce_for(room, now, c, found, c.outstanding() - d.board.sacked_bytes());
   }
-  if (found != 0 && d.phase == LossPhase::kRecovery) {
+  if (found.bytes != 0 && d.phase == LossPhase::kRecovery) {
     d.congestion.reduce(d.mss, 0, c.in_flight(), false);
   }
   schedule(now, c);
-  if (wait > Duration(0)) await_reordering(now, c, wait);
+  if (found.wait > Duration(0)) await_reordering(now, c, found.wait);
   room.mark_ready(c);
 }
 

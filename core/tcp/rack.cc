@@ -55,6 +55,8 @@ Rack::Found Rack::detect(Instant now, Scoreboard& board, Duration min_rtt, Durat
     const Duration left = run.sent_at + patience - now;
     if (left <= Duration(0)) {
       found.bytes += run.bytes();
+      found.highest = run.first;
+      if (run.resent) found.again = std::max(found.again, std::optional(run.sent_at));
       board.mark_run_lost(i);
     } else {
       found.wait = std::max(found.wait, left);

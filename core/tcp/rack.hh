@@ -2,6 +2,8 @@
 // loss probe's timing. State and decisions; recovery acts on them. Used only with SACK.
 #pragma once
 
+#include <optional>
+
 #include "core/base/time.hh"
 #include "core/tcp/scoreboard.hh"
 
@@ -18,8 +20,10 @@ class Rack {
   void recovered();
 
   struct Found {
-    uint32_t bytes = 0;           // newly marked lost
-    Duration wait = Duration(0);  // not zero: look again after this
+    uint32_t bytes = 0;            // newly marked lost
+    SeqNum highest;                // of these, where the highest run begins
+    std::optional<Instant> again;  // of these, when the last that was sent again had left
+    Duration wait = Duration(0);   // not zero: look again after this
   };
   // RFC 8985 6.2 step 5.
   Found detect(Instant now, Scoreboard& board, Duration min_rtt, Duration srtt, bool many_sacked,

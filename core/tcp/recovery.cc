@@ -195,20 +195,19 @@ void judge_timeout(Connection& c, const Heard& heard) {
 }
 
 // What of the scoreboard is lost by now.
-uint32_t find_losses(Instant now, Connection& c, const Heard& heard, Duration& wait) {
+Rack::Found find_losses(Instant now, Connection& c, const Heard& heard) {
   Downlink& d = c.down;
-  uint32_t found = 0;
-  if (c.sack) {
-    wait = detect_losses(now, c, found);
-    return found;
-  }
+  if (c.sack) return detect_losses(now, c);
   const uint32_t before = d.board.lost_bytes();
   const bool partial =
       heard.acked != 0 && d.phase == LossPhase::kRecovery && d.una.before(d.recover);
   const bool third = heard.duplicate && d.phase == LossPhase::kOpen &&
                      d.duplicate_acks == kDuplicateAckThreshold && d.una.after(d.recover);
   if (partial || third) d.board.mark_lost(d.una, d.una + d.mss);  // RFC 6582 3.2
-  return d.board.lost_bytes() - before;
+  Rack::Found found;
+  found.bytes = d.board.lost_bytes() - before;
+  found.highest = d.una;
+  return found;
 }
 
 void end_phase(Connection& c) {
@@ -230,12 +229,13 @@ bool half_used(const Connection& c, const Heard& heard) {
 }
 
 // How the window answers.
-void answer(TcpRoom& room, Instant now, Connection& c, const Heard& heard, uint32_t lost) {
+void answer(TcpRoom& room, Instant now, Connection& c, const Heard& heard,
+            const Rack::Found& lost) {
   Downlink& d = c.down;
-  if (d.phase == LossPhase::kOpen && lost != 0) {
+  if (lost.bytes != 0) {
     const uint32_t known = d.board.sacked_bytes() + d.reno_sacked;
-    enter_recovery(room, c,
-                   c.outstanding() + heard.acked - std::min(c.outstanding(), known - heard.sacked));
+    reduce_for(room, now, c, lost,
+               c.outstanding() + heard.acked - std::min(c.outstanding(), known - heard.sacked));
   }
   switch (d.phase) {
     case LossPhase::kOpen:
@@ -246,7 +246,8 @@ void answer(TcpRoom& room, Instant now, Connection& c, const Heard& heard, uint3
       }
       break;
     case LossPhase::kRecovery:
-      d.congestion.reduce(d.mss, heard.delivered, c.in_flight(), heard.acked != 0 && lost == 0);
+      d.congestion.reduce(d.mss, heard.delivered, c.in_flight(),
+                          heard.acked != 0 && lost.bytes == 0);
       break;
     case LossPhase::kLoss:
       if (heard.delivered != 0) {  // slow start up to ssthresh, then as ever
@@ -268,24 +269,46 @@ void react(TcpRoom& room, Instant now, Connection& c, const Heard& heard) {
   if (d.phase == LossPhase::kOpen && d.una.after(d.undo_until)) d.can_undo = false;
   if (d.frto) judge_timeout(c, heard);
   if (d.phase != LossPhase::kOpen && d.una.at_or_after(d.recover)) end_phase(c);
-  Duration wait(0);
-  const uint32_t lost = find_losses(now, c, heard, wait);
+  const Rack::Found lost = find_losses(now, c, heard);
   answer(room, now, c, heard, lost);
   if (heard.acked != 0 || heard.sacked != 0) restart_loss_timer(now, c);
-  if (wait > Duration(0)) await_reordering(now, c, wait);
+  if (lost.wait > Duration(0)) await_reordering(now, c, lost.wait);
   room.mark_ready(c);
 }
-
-}  // namespace
 
 void enter_recovery(TcpRoom& room, Connection& c, uint32_t flight) {
   Downlink& d = c.down;
   room.context.counters.increment(Counter::kTcpFastRetransmits);
   d.congestion.lose(room.config, d.mss, c.outstanding());
   d.congestion.begin_reduction(flight);
-  d.recover = d.nxt;
   d.phase = LossPhase::kRecovery;
   may_be_undone(c);
+}
+
+}  // namespace
+
+void reduce_again(TcpRoom& room, Connection& c) {
+  Downlink& d = c.down;
+  // What PRR makes of cwnd says how far the fall before has come, not where it leads.
+  const bool falling = d.phase == LossPhase::kRecovery;
+  d.congestion.lose_again(room.config, d.mss, falling ? d.congestion.ssthresh : d.congestion.cwnd);
+  d.can_undo = d.frto = d.new_data_first = false;  // the first was a loss, and this is
+}
+
+void reduce_for(TcpRoom& room, Instant now, Connection& c, const Rack::Found& lost,
+                uint32_t flight) {
+  Downlink& d = c.down;
+  if (d.phase == LossPhase::kOpen) {
+    enter_recovery(room, c, flight);
+  } else {
+    // RFC 5681 4.3: once for each window, and once more for what was sent again since.
+    const bool again = lost.again.has_value() && *lost.again >= d.reduced_at;
+    if (!again && lost.highest.before(d.recover)) return;
+    reduce_again(room, c);
+    d.congestion.begin_reduction(flight);  // RFC 9937 6
+  }
+  d.recover = d.nxt;
+  d.reduced_at = now;
 }
 
 void may_be_undone(Connection& c) {
@@ -296,16 +319,14 @@ void may_be_undone(Connection& c) {
   d.resent_stamp.reset();
 }
 
-Duration detect_losses(Instant now, Connection& c, uint32_t& found) {
+Rack::Found detect_losses(Instant now, Connection& c) {
   Downlink& d = c.down;
   // Nothing that was sent later was delivered: nothing can have been overtaken.
   const bool in_order = d.board.sacked_bytes() == 0 && !d.board.any_resent();
-  if (d.board.empty() || (in_order && !d.rack.overtook(d.board[0]))) return Duration(0);
+  if (d.board.empty() || (in_order && !d.rack.overtook(d.board[0]))) return {};
   const bool many = d.board.sacked_bytes() > (kDuplicateAckThreshold - 1) * d.mss;  // RFC 6675 2
-  const Rack::Found result = d.rack.detect(now, d.board, c.rtt.minimum(), c.rtt.smoothed(), many,
-                                           d.phase != LossPhase::kOpen);
-  found = result.bytes;
-  return result.wait;
+  return d.rack.detect(now, d.board, c.rtt.minimum(), c.rtt.smoothed(), many,
+                       d.phase != LossPhase::kOpen);
 }
 
 bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet) {

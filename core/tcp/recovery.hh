@@ -11,13 +11,18 @@ namespace dashi {
 // something never sent or long gone, and the segment goes no further (RFC 5961 5).
 bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet);
 
-// Losses were found that no recovery is for yet: begins one.
-void enter_recovery(TcpRoom& room, Connection& c, uint32_t flight);
+// Losses were found. Where no recovery is for them yet, begins one with this much in flight; within one, the window
+// falls again if they are of a later window, or of what was sent again since it fell.
+void reduce_for(TcpRoom& room, Instant now, Connection& c, const Rack::Found& lost,
+                uint32_t flight);
+
+// The window falls again, before all that it fell for is repaired (RFC 5681 4.3).
+void reduce_again(TcpRoom& room, Connection& c);
 
 // What is sent again from now on may yet turn out to have come in time: forgets what led here before.
 void may_be_undone(Connection& c);
 
-// Looks for what RACK takes for lost by now. Gives how long to wait before looking again, or zero.
-Duration detect_losses(Instant now, Connection& c, uint32_t& found);
+// Looks for what RACK takes for lost by now.
+Rack::Found detect_losses(Instant now, Connection& c);
 
 }  // namespace dashi
