@@ -139,6 +139,7 @@ Result<Peeked, SocketError> SimSockets::peek(uint32_t slot, size_t offset,
 
 void SimSockets::consume(uint32_t slot, size_t n) {
   HostSocket& socket = sockets_[slot];
+  if (counts_as_tcp(socket.id)) counts_.tcp_consumed += n;
   if (stream_error(slot).has_value()) return;
   DASHI_CHECK(n <= socket.peeked);
   socket.peeked -= n;
@@ -183,6 +184,7 @@ Result<size_t, SocketError> SimSockets::write(uint32_t slot, std::span<const Byt
     announce_later(slot, SocketEvent::Kind::kWritable, 1us);
   }
   const auto taken = write_into(socket, from, most);
+  if (taken.ok() && counts_as_tcp(socket.id)) counts_.tcp_written += *taken;
   const bool whole = taken.ok() && from.size() == 1;
   observe(slot, SocketCall::kWrite, taken.ok(),
           taken.ok() ? *taken : static_cast<uint64_t>(taken.error()),

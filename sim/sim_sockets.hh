@@ -28,6 +28,9 @@ struct SocketCounts {
   uint64_t opened = 0;
   uint64_t closed = 0;
   uint64_t closed_over_unread = 0;  // a defect of the core: RST where it meant FIN
+  // Of the first Nat's TCP connections: bytes that writes took, and that were consumed.
+  uint64_t tcp_written = 0;
+  uint64_t tcp_consumed = 0;
 };
 
 class SimSockets final : public Sockets {
@@ -152,6 +155,9 @@ class SimSockets final : public Sockets {
     std::vector<std::vector<uint8_t>> delivered_quoted;
     std::function<void()> wake;
   };
+  static bool counts_as_tcp(const FlowId& id) {
+    return id.kind == FlowKind::kTcp && (id.slot & kSecondGuest) == 0;
+  }
   Events& events_of(FlowId id) { return (id.slot & kSecondGuest) == 0 ? first_ : second_; }
   void take(Events& from, std::vector<SocketEvent>& into, size_t most);
   Events first_;

@@ -112,6 +112,7 @@ class World {
   void make_nat();
   void observe_all();
   bool faults_may_reorder() const;
+  void compare_byte_counts(std::vector<std::string>& found) const;
 
   WorldConfig config_;
   EventQueue queue_;

@@ -13,6 +13,8 @@ std::string line(const char* what, uint64_t count) {
 
 using Kind = FaultDecision::Kind;
 
+constexpr Port kDnsPort{53};
+
 // Whether frames to the guest may be overtaken, or come twice; whether they may be damaged.
 bool reorders(const LinkFaults& faults) {
   return !faults.reorder_by_delay.is_never() || !faults.reorder_by_distance.is_never() ||
@@ -58,6 +60,28 @@ bool World::faults_may_damage(uint32_t stream) const {
   return any_of(*config_.given_faults, stream, [](Kind kind) { return damages(kind); });
 }
 
+// What the Nat counted is what its sockets took and gave. The guest's DNS over TCP has no socket: of that at
+// most what its ends say.
+void World::compare_byte_counts(std::vector<std::string>& found) const {
+  const GuestTcp& guest = guest_->tcp();
+  uint64_t dns_up = 0;
+  uint64_t dns_down = 0;
+  for (uint32_t i = 0; i < guest.count(); ++i) {
+    const GuestFlowRecord& record = guest.record(i);
+    if (!record.active || record.remote.port != kDnsPort) continue;
+    dns_up += record.sent;
+    dns_down += record.received;
+  }
+  const auto expect = [&found](const char* way, uint64_t counted, uint64_t seen, uint64_t more) {
+    if (seen <= counted && counted <= seen + more) return;
+    found.push_back("TCP bytes " + std::string(way) + " counted: " + std::to_string(counted) +
+                    ", at sockets: " + std::to_string(seen));
+  };
+  const SocketCounts& seen = sockets_.counts();
+  expect("up", nat_->counters()[Counter::kTcpBytesUp], seen.tcp_written, dns_up);
+  expect("down", nat_->counters()[Counter::kTcpBytesDown], seen.tcp_consumed, dns_down);
+}
+
 std::vector<std::string> World::violations() {
   std::vector<std::string> found = oracle_.violations();
   found.insert(found.end(), segments_.violations().begin(), segments_.violations().end());
@@ -85,6 +109,7 @@ std::vector<std::string> World::violations() {
     expect_none("frames with a wrong checksum", counts.bad_checksums);
   }
   expect_none("frames sent to somebody else", may_damage ? 0 : counts.not_for_us);
+  compare_byte_counts(found);
   Totals flows;
   for (uint32_t i = 0; i < guest_->tcp().count(); ++i) {
     const GuestFlowRecord& record = guest_->tcp().record(i);

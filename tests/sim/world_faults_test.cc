@@ -103,6 +103,10 @@ BOOST_AUTO_TEST_CASE(every_byte_passes_sockets_that_take_little_and_block_often)
       transfer(world, seed % 2 == 0 ? Family::kIpv4 : Family::kIpv6, 10min);
       expect_all_arrived(world);
       expect_clean(world);
+      const Counters& counted = world.nat().counters();
+      BOOST_TEST(counted[Counter::kTcpBytesUp] == world.sockets().counts().tcp_written);
+      BOOST_TEST(counted[Counter::kTcpBytesDown] == world.sockets().counts().tcp_consumed);
+      BOOST_TEST(world.sockets().counts().tcp_written != 0u);
       expect_no_leaks(world);
     }
   }
