@@ -44,6 +44,8 @@ void audit_timers(const Connection& c, const TcpConfig& config, const Awaited& a
   audit.expect(!syn_sent || rto, "a SYN that was sent has a retransmission timer");
   audit.expect(!rto || c.outstanding() != 0,
                "the retransmission timer runs only while something is unacknowledged");
+  audit.expect(!armed(d.retransmit_at) || c.outstanding() != 0,
+               "a time to retransmit at is of something unacknowledged");
   audit.expect(!persist || (done && !c.detached && c.in_flight() == 0),
                "the persist timer runs only on an open connection with nothing in flight");
   audit.expect(!persist || d.window == 0, "the persist timer runs only while the window is closed");
@@ -51,6 +53,8 @@ void audit_timers(const Connection& c, const TcpConfig& config, const Awaited& a
                "the delayed-ACK timer runs only on an open connection");
   audit.expect(!done || c.outstanding() == 0 || rto || persist || awaited.ready,
                "what is unacknowledged is waited for");
+  audit.expect(c.keep_alive_probes == 0 || c.probed_at >= c.last_heard,
+               "keep-alive probes are counted since the guest was heard");
   audit.expect(awaited.comes_up <= deadline_of(c, config), "every deadline comes up in time");
 }
 
@@ -108,6 +112,9 @@ void audit_numbers(const Connection& c, const Limits& limits, Audit& audit) {
     audit.expect(d.una.at_or_before(d.nxt), "SND.UNA <= SND.NXT");
   }
   audit.expect(!d.fin.has_value() || d.nxt.at_or_before(*d.fin + 1), "nothing follows a FIN");
+  const bool fin_left = d.fin.has_value() && d.nxt == *d.fin + 1;
+  audit.expect(fin_left == (d.state >= DownlinkState::kFinSent),
+               "a FIN that left is known to have left");
   audit_board(c, audit);
   audit.expect(c.up.state < UplinkState::kFinReceived || c.up.fin.has_value(),
                "a FIN that was received has its number");

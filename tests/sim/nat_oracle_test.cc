@@ -197,6 +197,30 @@ BOOST_AUTO_TEST_CASE(what_the_oracle_sees_is_a_violation_of_its_world) {
   BOOST_TEST(world.violations()[0].find("not open") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_left_of_an_earlier_wait_is_told) {
+  Subject stale;
+  stale.c.down.una = stale.c.down.nxt;
+  stale.c.down.board = Scoreboard();
+  stale.c.down.loss_deadline = kNever;
+  BOOST_TEST(stale.lines().empty());
+  stale.c.down.retransmit_at = Instant(Duration(1s));
+  stale.expect_broken("a time to retransmit at is of something unacknowledged");
+
+  Subject heard;
+  heard.c.keep_alive_probes = 1;
+  heard.c.probed_at = Instant(Duration(2s));
+  heard.c.last_heard = Instant(Duration(1s));
+  BOOST_TEST(heard.lines().empty());
+  heard.c.last_heard = Instant(Duration(3s));
+  heard.expect_broken("keep-alive probes are counted since the guest was heard");
+
+  Subject probe;
+  probe.c.down.fin = probe.c.down.nxt - 1;
+  probe.expect_broken("a FIN that left is known to have left");
+  probe.c.down.state = DownlinkState::kFinSent;
+  BOOST_TEST(probe.lines().empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(connection_audit)
