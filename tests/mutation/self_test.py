@@ -46,25 +46,33 @@ class Ends(unittest.TestCase):
 
 
 class Verdicts(unittest.TestCase):
-    def verdict(self, kills: str, *ends: str) -> tuple[bool, str]:
+    def verdict(self, kills: str, *ends: str) -> run.Verdict:
         found = {f"suite/{i}": end for i, end in enumerate(ends)}
         mutation = run.Mutation("core/tcp/seq.hh", (), kills)
         with mock.patch.object(run, "ends", return_value=found):
             return run.judge(mock.Mock(), run.Row("RFC 1", "one", tuple(found)), mutation)
 
     def test_one_assertion_is_enough(self) -> None:
-        self.assertEqual(self.verdict(run.FAILS, run.PASSES, run.FAILS), (True, "killed by suite/1"))
-        self.assertTrue(self.verdict(run.FAILS, run.HANGS, run.FAILS)[0])
+        self.assertEqual(self.verdict(run.FAILS, run.PASSES, run.FAILS),
+                         run.Verdict(True, "killed by suite/1", frozenset({"suite/1"})))
+        self.assertTrue(self.verdict(run.FAILS, run.HANGS, run.FAILS).good)
 
     def test_a_rule_that_nobody_missed(self) -> None:
-        self.assertEqual(self.verdict(run.FAILS, run.PASSES), (False, "SURVIVED suite/0"))
+        self.assertEqual(self.verdict(run.FAILS, run.PASSES), run.Verdict(False, "SURVIVED suite/0"))
 
     def test_a_crash_or_a_hang_counts_only_where_it_is_what_the_rule_prevents(self) -> None:
         for end in (run.CRASHES, run.HANGS):
-            self.assertFalse(self.verdict(run.FAILS, end, run.PASSES)[0])
-            self.assertTrue(self.verdict(end, end)[0])
-            self.assertFalse(self.verdict(end, run.FAILS)[0])
-        self.assertIn("a time-out of suite/0", self.verdict(run.FAILS, run.HANGS)[1])
+            self.assertFalse(self.verdict(run.FAILS, end, run.PASSES).good)
+            self.assertTrue(self.verdict(end, end).good)
+            self.assertFalse(self.verdict(end, run.FAILS).good)
+        self.assertIn("a time-out of suite/0", self.verdict(run.FAILS, run.HANGS).what)
+
+    def test_a_test_that_misses_no_part_of_the_rule_is_named_in_vain(self) -> None:
+        row = run.Row("RFC 1", "one", ("suite/0", "suite/1", "suite/2"))
+        parts = [self.verdict(run.FAILS, run.FAILS, run.PASSES, run.CRASHES),
+                 self.verdict(run.FAILS, run.FAILS, run.FAILS, run.PASSES)]
+        self.assertEqual(run.named_in_vain(row, parts), ["suite/2"])
+        self.assertEqual(run.named_in_vain(row, [*parts, run.Verdict(False, "SURVIVED")]), [])
 
 
 class Misfits(unittest.TestCase):
