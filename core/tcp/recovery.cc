@@ -15,6 +15,7 @@ struct Heard {
   uint32_t delivered = 0;  // bytes newly known to have arrived, by ACK or SACK
   uint32_t sacked = 0;     // of these by SACK
   bool original = false;   // some arrived that were sent once, before the recovery began
+  bool beyond = false;     // some arrived that were sent since it began for the first time
   bool duplicate = false;  // without SACK: a duplicate ACK
   bool dsack = false;
   SeqNum dsack_last;
@@ -48,7 +49,10 @@ void note_delivered(Instant now, Connection& c, const Scoreboard::Run& run, Hear
   Downlink& d = c.down;
   heard.delivered += run.bytes();
   if (!run.resent) {
-    if (run.last.at_or_before(d.recover)) heard.original = true;
+    // What lies above a hole that is filled now may have been held long since: it tells nothing.
+    const bool older = run.last.at_or_before(d.recover);
+    heard.original |= older && !heard.resent;
+    heard.beyond |= !older;
     if (!heard.timed) heard.sent_at = run.sent_at;
     heard.timed = true;
   } else {
@@ -84,12 +88,8 @@ void advance(TcpRoom& room, Instant now, Connection& c, SeqNum ack, Heard& heard
   }
   d.una = ack;
   d.board.acknowledge(ack, [&](const Scoreboard::Run& r) { note_delivered(now, c, r, heard); });
-  if (heard.resent) {
-    // What was held above the hole came long before: it tells no time (RFC 6298 3), and without SACK
-    // nothing of when it was sent (RFC 5682 2.1).
-    heard.timed = false;
-    if (!c.sack) heard.original = false;
-  }
+  // What was held above the hole came long before: it tells no time (RFC 6298 3).
+  if (heard.resent) heard.timed = false;
   d.retries = 0;
   if (fin_acked) d.state = DownlinkState::kFinAcked;
   sample_rtt(room, now, c, heard);
@@ -180,12 +180,19 @@ void undo(TcpRoom& room, Instant now, Connection& c) {
   restart_loss_timer(now, c);
 }
 
-// RFC 5682 3.1 and 3.2: after a timeout, what arrived that was not sent again since shows that the
-// timeout came too early.
+// RFC 5682 2.1 and 3.1 step 3: after new data, what arrived that was not sent again shows that the timeout came too
+// early; not if the guest has some of the new data too, for then it was told by that.
+bool shows_early_timeout(const Connection& c, const Heard& heard) {
+  const Downlink& d = c.down;
+  if (!d.frto || d.phase != LossPhase::kLoss || d.recover == d.nxt) return false;
+  return heard.original && !(c.sack && heard.beyond);
+}
+
 void judge_timeout(Connection& c, const Heard& heard) {
   Downlink& d = c.down;
+  const bool first_ack = d.recover == d.nxt;            // no new data was sent since
+  if (first_ack && c.sack && heard.acked == 0) return;  // 3.1 step 2 waits on
   d.new_data_first = false;
-  const bool first_ack = d.recover == d.nxt;  // no new data was sent since
   if (first_ack && heard.acked != 0 && d.una.before(d.recover)) {
     d.new_data_first = true;
     return;
@@ -263,7 +270,7 @@ void react(TcpRoom& room, Instant now, Connection& c, const Heard& heard) {
   const bool arrived_early =
       d.phase != LossPhase::kOpen && heard.acked != 0 && echoes_an_original(c, heard);
   const bool all_came_twice = heard.dsack && d.undo_bytes == 0 && d.resent_stamp.has_value();
-  const bool too_early = d.frto && heard.original && d.phase == LossPhase::kLoss;
+  const bool too_early = shows_early_timeout(c, heard);
   if (d.can_undo && (arrived_early || all_came_twice || too_early)) undo(room, now, c);
   // A round trip after the recovery, what was sent twice has come or never will.
   if (d.phase == LossPhase::kOpen && d.una.after(d.undo_until)) d.can_undo = false;
