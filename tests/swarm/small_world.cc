@@ -327,6 +327,7 @@ void SmallWorld::fire_timer() {
 
 Hash128 SmallWorld::state() const {
   std::vector<uint8_t> bytes;
+  bytes.reserve(size_t{8} << 10);
   BytesSink sink(bytes);
   nat_->save(sink);
   put_u64(bytes, static_cast<uint64_t>(nanoseconds(clock_.now())));
