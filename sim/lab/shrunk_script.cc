@@ -25,8 +25,6 @@ struct Run {
   std::string why;
 };
 
-constexpr const char* kFailedCheck = "a check failed: ";
-
 Run run(const std::string& text, const std::string& rule) {
   const auto script = script::parse(text);
   if (!script.ok()) return {Run::Kind::kNoScript, 0, script.error().message};
