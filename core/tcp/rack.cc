@@ -22,7 +22,8 @@ void Rack::delivered(Instant now, const Scoreboard::Run& run, Duration min_rtt, 
 }
 
 void Rack::saw_duplicate(SeqNum una, SeqNum nxt) {
-  if (round_known_ && una.before(round_)) return;  // once a round trip
+  // Once a round trip. After 2 GiB its end would seem to lie ahead again, but not within what was sent.
+  if (round_known_ && una.before(round_) && round_.at_or_before(nxt)) return;
   round_known_ = true;
   round_ = nxt;
   if (mult_ < 255) ++mult_;

@@ -62,6 +62,14 @@ BOOST_AUTO_TEST_CASE(waits_longer_after_each_round_trip_with_a_d_sack) {  // RFC
   BOOST_TEST((patience(rack) == kRtt / 4));
 }
 
+BOOST_AUTO_TEST_CASE(hears_of_a_d_sack_2_gib_after_the_last) {
+  Rack rack;
+  rack.saw_duplicate(SeqNum(1000), SeqNum(2000));
+  BOOST_TEST((patience(rack) == kRtt / 2));
+  rack.saw_duplicate(SeqNum(0x9000'0000), SeqNum(0x9000'1000));
+  BOOST_TEST((patience(rack) == kRtt * 3 / 4));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace dashi::test
