@@ -65,7 +65,7 @@ TCP_CASE(sends_exactly_what_is_missing_again) {
   bench.sack(0, {{1, 4}});  // three segments above the hole (RFC 6675 2)
   BOOST_TEST((bench.segments() == Segments{0}));
   bench.sack(0, {{5, 6}, {1, 4}});
-  bench.sack(0, {{5, 10}, {1, 4}});
+  bench.sack(0, {{5, 10}});  // what was reported before need not be again
   BOOST_TEST((bench.segments() == Segments{4}));
   bench.ack(0, 10 * kMss, 501);
   BOOST_TEST((bench.segments() == Segments{}));
