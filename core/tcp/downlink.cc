@@ -33,7 +33,7 @@ struct Plan {
 size_t payload_max(const Connection& c) {
   const size_t options = options_size(c);
   const size_t usual = c.stamps.on ? kTimestampsBytes : 0;
-  return c.down.mss - std::min<size_t>(options - usual, c.down.mss / 2);
+  return c.down.mss - (options - usual);
 }
 
 // The payload areas of the reserved slots, in stream order: after the headers of each.

@@ -10,8 +10,6 @@
 namespace dashi {
 namespace {
 
-constexpr uint32_t kIpv4MinimumMtu = 68;  // RFC 791 3.2
-
 enum class Meaning : uint8_t { kSoft, kHard, kTooBig };
 
 // RFC 9293 3.9.2.2.
@@ -29,13 +27,15 @@ Meaning meaning_of(Family family, uint8_t type, uint8_t code) {
 }
 
 // Payload bytes of a segment that a path of this MTU takes; 0 if there is no such path: below the least
-// MTU of the family (RFC 1191 3, RFC 8201 4), or one that the packet would have fitted (RFC 5927 7.1).
+// MTU that is believed (RFC 1191 3, RFC 8201 4), or one that the packet would have fitted (RFC 5927 7.1).
 // A router that states no MTU at all (RFC 1191 5) is older than any that a guest has behind it.
 uint16_t mss_of_path(const Connection& c, uint32_t mtu, const IcmpQuote& quote) {
   const bool v4 = c.guest.address.is_v4();
-  if (mtu < (v4 ? kIpv4MinimumMtu : kIpv6MinimumMtu) || mtu >= quote.ip_bytes) return 0;
   const auto headers = static_cast<uint32_t>((v4 ? 40 : 60) + (c.stamps.on ? kTimestampsBytes : 0));
-  return static_cast<uint16_t>(std::max(mtu, headers + kMssFloor) - headers);
+  // The 68 bytes of RFC 1191 3 have no room for a segment worth its headers: none that small is sent.
+  const uint32_t least = v4 ? headers + kMssFloor : kIpv6MinimumMtu;
+  if (mtu < least || mtu >= quote.ip_bytes) return 0;
+  return static_cast<uint16_t>(mtu - headers);
 }
 
 // What is out was sent too large, and is lost: it goes again at once, and tells nothing of congestion

@@ -103,8 +103,11 @@ uint16_t announce_window(TcpRoom& room, Connection& c, bool scaled) {
 
 namespace {
 
-// RFC 2018 3: as many blocks as 40 bytes of options have room for.
-size_t sack_blocks_max(const Connection& c) { return c.stamps.on ? 3 : 4; }
+// RFC 2018 3: as many blocks as 40 bytes of options have room for, and half of the smallest segments.
+size_t sack_blocks_max(const Connection& c) {
+  const size_t room = c.down.mss / 2u;
+  return std::min<size_t>(c.stamps.on ? 3 : 4, room > 4 ? (room - 4) / 8 : 0);
+}
 
 void add_sack(const Connection& c, TcpOptions& options) {
   if (!c.sack || (!c.held.has_gaps() && !c.report.has_duplicate())) return;
