@@ -53,6 +53,7 @@ class SimApps {
   // Manual ends opened from now on read nothing until they are no longer paused.
   void open_paused(bool paused) { open_paused_ = paused; }
   std::optional<uint32_t> next_accepted(const Endpoint& at);  // manual ones, in order
+  bool has_accepted(const Endpoint& at) { return !accepted_[at].empty(); }
   void bind_manually(const Endpoint& at) { manual_ports_[at]; }
   void unbind(const Endpoint& at) { manual_ports_.erase(at); }
   const std::vector<ReceivedDatagram>& received_at(const Endpoint& at) { return manual_ports_[at]; }

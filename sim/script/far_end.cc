@@ -371,6 +371,7 @@ CallResult FarEnd::close(const CallSpec& call) {
       world_.apps().close(descriptor->app);
   }
   descriptors_.erase(number(call, 0));
+  for (auto& [fd, other] : descriptors_) other.watched.erase(number(call, 0));
   return CallResult::returned(0);
 }
 

@@ -5,7 +5,6 @@
 
 #include <functional>
 #include <map>
-#include <set>
 
 #include "sim/script/script.hh"
 #include "sim/world.hh"
@@ -48,8 +47,9 @@ class FarEnd {
 
  private:
   struct Watch {
-    std::set<std::string> asked;
-    std::set<std::string> told;  // edge-triggered: events already given
+    int64_t asked = 0;            // events; 0 after EPOLLONESHOT's one
+    int64_t told = 0;             // edge-triggered: events already given
+    std::optional<int64_t> data;  // what comes with them, if it is a number
   };
   struct Descriptor {
     enum class Kind : uint8_t { kFresh, kListener, kStream, kDatagram, kEpoll };
@@ -111,7 +111,7 @@ class FarEnd {
   CallResult read_datagram(Descriptor& descriptor, const CallSpec& call, size_t most);
   CallResult kept_option(const Descriptor& descriptor, const CallSpec& call) const;
   CallResult would_block(const Descriptor& descriptor) const;
-  std::vector<std::string> ready(Descriptor& descriptor);
+  int64_t ready(Descriptor& descriptor);
 
   World& world_;
   uint32_t host_;
@@ -127,7 +127,5 @@ std::string difference_of(const CallSpec& call, const CallResult& result);
 bool takes_more(const CallSpec& call, const CallResult& result);
 // Of a value: A|B holds "A". A number or word alone holds itself.
 bool holds_word(const Value& value, const char* word);
-// Of {name=value, ...}; null if it has no such member.
-const Value* member(const Value& structure, const char* name);
 
 }  // namespace dashi::script

@@ -1,6 +1,7 @@
 // sendmsg, recvmsg and their like at the far end: several buffers are one.
 #include <algorithm>
 
+#include "sim/script/constants.hh"
 #include "sim/script/far_end.hh"
 
 namespace dashi::script {

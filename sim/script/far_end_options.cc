@@ -1,6 +1,7 @@
 // Socket options and fcntl of the far end.
 #include <array>
 
+#include "sim/script/constants.hh"
 #include "sim/script/far_end.hh"
 
 namespace dashi::script {
@@ -28,13 +29,6 @@ constexpr std::array<const char*, 10> kNotServed{
     "TCP_FASTOPEN",     "TCP_CORK",        "TCP_FASTOPEN_KEY",  "TCP_ULP", "TCP_REPAIR"};
 
 }  // namespace
-
-const Value* member(const Value& structure, const char* name) {
-  for (size_t i = 0; i < structure.names.size(); ++i) {
-    if (structure.names[i] == name) return &structure.items[i];
-  }
-  return nullptr;
-}
 
 // Options of the far end's own stack have nothing to act on here: its transport is a byte pipe. They
 // are taken, as a kernel would; what shows at the guest is the NAT's.

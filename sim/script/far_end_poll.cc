@@ -1,22 +1,23 @@
 // poll and epoll of the far end: which descriptors have news.
 #include <algorithm>
 
+#include "sim/script/constants.hh"
 #include "sim/script/far_end.hh"
 
 namespace dashi::script {
 namespace {
 
 constexpr int64_t kWaitMax = INT32_MAX;  // milliseconds: an int
+constexpr int64_t kEpollAdd = 1;         // EPOLL_CTL_ADD
+constexpr int64_t kEpollDelete = 2;
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : "|") + word;
-  return text.empty() ? "0" : text;
-}
-
-void add_words(const Value& value, std::set<std::string>& words) {
-  if (value.kind == Value::Kind::kWord) words.insert(value.text);
-  for (const Value& item : value.items) add_words(item, words);
+// fd=4 in {events=EPOLLIN, fd=4}, or ptr=4: what is kept beside the events.
+std::optional<int64_t> data_of(const Value& event) {
+  for (const char* name : {"fd", "ptr", "u32", "u64"}) {
+    const Value* data = member(event, name);
+    if (data != nullptr) return number_of(*data);
+  }
+  return std::nullopt;
 }
 
 // Nothing is ready: 0 at once, after so many milliseconds, or, of a negative number, never.
@@ -31,59 +32,56 @@ CallResult waits(CallResult nothing, const Value& timeout) {
 
 }  // namespace
 
-// What poll would say of a descriptor, in the order scripts write it.
-std::vector<std::string> FarEnd::ready(Descriptor& descriptor) {
-  std::vector<std::string> events;
-  const SimConnection* at = connection(descriptor);
-  if (descriptor.kind == Descriptor::Kind::kDatagram) {
-    if (world_.apps().received_at(descriptor.local).size() > descriptor.taken) events = {"POLLIN"};
-    return events;
+// What poll would say of a descriptor, were it asked for everything.
+int64_t FarEnd::ready(Descriptor& descriptor) {
+  using Kind = Descriptor::Kind;
+  if (descriptor.kind == Kind::kFresh) return kPollOut | kPollHup;
+  if (descriptor.kind == Kind::kListener) {
+    const bool may = !established_ || established_();
+    return may && world_.apps().has_accepted(descriptor.local) ? kPollIn : 0;
   }
-  if (descriptor.kind != Descriptor::Kind::kStream) return events;
+  if (descriptor.kind == Kind::kDatagram) {
+    const bool unread = world_.apps().received_at(descriptor.local).size() > descriptor.taken;
+    return kPollOut | (unread ? kPollIn : 0);
+  }
+  if (descriptor.kind != Kind::kStream) return 0;
   const AppRecord& app = record(descriptor);
   const bool broken = app.reset || app.failed || app.error.has_value();
-  if (broken || at == nullptr) return {"POLLIN", "POLLOUT", "POLLERR", "POLLHUP", "POLLRDHUP"};
-  if (!is_up(descriptor)) return events;
+  if (broken || connection(descriptor) == nullptr) {
+    const bool untold = broken && !descriptor.told_of_reset;
+    return kPollIn | kPollOut | kPollHup | kPollRdHup | (untold ? kPollErr : 0);
+  }
+  if (!is_up(descriptor)) return 0;
   auto& live = *connection(descriptor);
   const StreamPipe& in = live.read_by(dashi::Side::kThere);
-  if (in.readable() > 0 || in.fin_arrived()) events.emplace_back("POLLIN");
-  if (live.written_by(dashi::Side::kThere).room() > 0 || descriptor.wrote_end) {
-    events.emplace_back("POLLOUT");
-  }
-  if (in.fin_arrived() && descriptor.wrote_end) events.emplace_back("POLLHUP");
-  if (in.fin_arrived()) events.emplace_back("POLLRDHUP");
+  const bool ended = in.fin_arrived();
+  const bool writable = live.written_by(dashi::Side::kThere).room() > 0 || descriptor.wrote_end;
+  int64_t events = 0;
+  if (in.readable() > 0 || ended) events |= kPollIn;
+  if (writable) events |= kPollOut;
+  if (ended) events |= kPollRdHup;
+  if (ended && descriptor.wrote_end) events |= kPollHup;
   return events;
 }
 
 // poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, timeout_ms).
 CallResult FarEnd::poll(const CallSpec& call) {
-  if (call.arguments[0].kind != Value::Kind::kList) {
-    return CallResult::failed("EINVAL");
-  }
+  if (call.arguments[0].kind != Value::Kind::kList)
+    return CallResult::misused("poll needs [{...}]");
   CallResult result = CallResult::returned(0);
   for (const Value& entry : call.arguments[0].items) {
     const Value* fd = member(entry, "fd");
     const Value* asked = member(entry, "events");
     const Value* expected = member(entry, "revents");
-    const auto found = fd == nullptr ? descriptors_.end() : descriptors_.find(fd->number);
-    if (found == descriptors_.end() || asked == nullptr) return CallResult::failed("EINVAL");
-    std::vector<std::string> events;
-    for (const std::string& event : ready(found->second)) {
-      const bool always = event == "POLLERR" || event == "POLLHUP";
-      if (always || holds_word(*asked, event.c_str())) events.push_back(event);
-    }
-    if (!events.empty()) ++result.value;
-    const bool right = expected == nullptr ||
-                       std::all_of(events.begin(), events.end(), [&](const std::string& event) {
-                         return holds_word(*expected, event.c_str());
-                       });
-    const size_t named = expected == nullptr                    ? events.size()
-                         : expected->kind == Value::Kind::kOr   ? expected->items.size()
-                         : expected->kind == Value::Kind::kWord ? 1
-                                                                : 0;
-    if (!right || named != events.size()) {
-      result.mismatch = "revents is " + joined(events);
-    }
+    if (fd == nullptr || asked == nullptr)
+      return CallResult::misused("poll needs fd=... and events=...");
+    const auto found = descriptors_.find(fd->number);
+    int64_t events = fd->number < 0 ? 0 : kPollNval;
+    if (found != descriptors_.end())
+      events = ready(found->second) & (number_of(*asked).value_or(0) | kPollErr | kPollHup);
+    if (events != 0) ++result.value;
+    const auto wanted = expected == nullptr ? std::nullopt : number_of(*expected);
+    if (wanted && *wanted != events) result.mismatch = "revents is " + names_of(events, "POLL");
   }
   return result.value != 0 ? result : waits(std::move(result), call.arguments[2]);
 }
@@ -102,14 +100,18 @@ CallResult FarEnd::epoll_ctl(const CallSpec& call) {
   Descriptor* set = find(call, 0);
   if (set == nullptr || find(call, 2) == nullptr) return CallResult::failed("EBADF");
   const int64_t fd = call.arguments[2].number;
-  if (holds_word(call.arguments[1], "EPOLL_CTL_DEL")) {
-    return set->watched.erase(fd) != 0 ? CallResult::returned(0) : CallResult::failed("ENOENT");
+  const int64_t operation = number_of(call.arguments[1]).value_or(0);
+  const bool watched = set->watched.count(fd) != 0;
+  if (operation == kEpollAdd && watched) return CallResult::failed("EEXIST");
+  if (operation != kEpollAdd && !watched) return CallResult::failed("ENOENT");
+  if (operation == kEpollDelete) {
+    set->watched.erase(fd);
+    return CallResult::returned(0);
   }
-  Watch watch;
   const Value* events = member(call.arguments[3], "events");
   if (events == nullptr) return CallResult::failed("EINVAL");
-  add_words(*events, watch.asked);
-  set->watched[fd] = watch;
+  set->watched[fd] = {number_of(*events).value_or(0) | kPollErr | kPollHup, 0,
+                      data_of(call.arguments[3])};
   return CallResult::returned(0);
 }
 
@@ -118,30 +120,26 @@ CallResult FarEnd::epoll_wait(const CallSpec& call) {
   Descriptor* set = find(call, 0);
   if (set == nullptr) return CallResult::failed("EBADF");
   CallResult result = CallResult::returned(0);
+  const Value& expected = call.arguments[1];
+  const int64_t most = call.arguments[2].number;
   for (auto& [fd, watch] : set->watched) {
     const auto found = descriptors_.find(fd);
     if (found == descriptors_.end()) continue;
     if (found->second.sent_zerocopy) return CallResult::not_served("news of MSG_ZEROCOPY");
-    std::set<std::string> now;
-    for (const std::string& event : ready(found->second)) {
-      const std::string name = "E" + event;  // POLLIN -> EPOLLIN
-      const bool always = name == "EPOLLERR" || name == "EPOLLHUP";
-      if (always || watch.asked.count(name) != 0) now.insert(name);
-    }
-    std::set<std::string> told = now;
-    if (watch.asked.count("EPOLLET") != 0) {
-      const bool news =
-          !std::includes(watch.told.begin(), watch.told.end(), now.begin(), now.end());
-      watch.told = now;
-      if (!news) told.clear();
-    }
-    if (told.empty()) continue;
+    const int64_t now = ready(found->second) & watch.asked;
+    const bool edge = (watch.asked & kEpollEdge) != 0;
+    const bool news = (now & ~watch.told) != 0;
+    if (result.value == most && most > 0) break;
+    if (edge) watch.told = now;
+    if (now == 0 || (edge && !news)) continue;
+    if ((watch.asked & kEpollOneShot) != 0) watch.asked = 0;
     ++result.value;
-    std::set<std::string> expected;
-    if (const Value* events = member(call.arguments[1], "events")) add_words(*events, expected);
-    if (call.arguments[1].kind == Value::Kind::kStruct && expected != told) {
-      result.mismatch = "events is " + joined({told.begin(), told.end()});
-    }
+    const Value* events = member(expected, "events");
+    const auto wanted = events == nullptr ? std::nullopt : number_of(*events);
+    const auto data = data_of(expected);
+    if (wanted && *wanted != now) result.mismatch = "events is " + names_of(now, "EPOLL");
+    if (data && watch.data && *data != *watch.data)
+      result.mismatch = "the event is of " + std::to_string(*watch.data);
   }
   return result.value != 0 ? result : waits(std::move(result), call.arguments[3]);
 }

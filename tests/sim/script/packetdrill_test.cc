@@ -65,6 +65,12 @@ BOOST_AUTO_TEST_CASE(accept_and_connect_wait_for_the_guest) {
   expect_pass(kConnect + "+0 write(3, ..., 5) = 5\n+0 > P. 1:6(5) ack 1\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_listener_can_be_read_once_the_guest_is_there) {
+  const std::string poll = "+0 poll([{fd=3, events=POLLIN, revents=";
+  expect_pass(kListen + kSyn + poll + "0}], 1, 0) = 0\n+.1 < . 1:1(0) ack 1 win 50000\n" + poll +
+              "POLLIN}], 1, 0) = 1\n+0 accept(3, ..., ...) = 4\n" + poll + "0}], 1, 0) = 0\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_connect_the_guest_refuses_or_ignores_fails_as_on_a_kernel) {
   const std::string socket = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n";
   expect_pass(socket + "+0...0.1 connect(3, ..., ...) = -1 ECONNREFUSED (Connection refused)\n" +

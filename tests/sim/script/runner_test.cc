@@ -123,7 +123,33 @@ BOOST_AUTO_TEST_CASE(a_poll_waits_as_long_as_its_own_timeout_says) {
   expect_differs(kOpen + "+0...0.2 " + ready + "200) = 0\n", 8, "poll: revents is 0");
 }
 
-BOOST_AUTO_TEST_CASE(an_epoll_wait_does_too) {
+BOOST_AUTO_TEST_CASE(a_poll_tells_of_every_kind_of_descriptor) {
+  const auto polled = [](const std::string& fd, const std::string& revents, const char* n) {
+    return "+0 poll([{fd=" + fd + ", events=POLLIN|POLLOUT, revents=" + revents +
+           "}], 1, 0) = " + n + "\n";
+  };
+  const std::string waiting =
+      kListen + polled("3", "0", "0") +
+      "+0 < S 0:0(0) win 65535 <mss 1000>\n+0 > S. 0:0(0) ack 1 <mss 1460>\n"
+      "+.1 < . 1:1(0) ack 1 win 5000\n";
+  expect_pass(waiting + polled("3", "POLLIN", "1") + "+0 accept(3, ..., ...) = 4\n" +
+              polled("3", "0", "0"));
+  expect_differs(waiting + polled("3", "POLLIN|POLLOUT", "1"), 8, "poll: revents is POLLIN");
+  expect_pass(kOpen + polled("4", "...", "1") + polled("4", "4", "1") + polled("-1", "0", "0") +
+              "+0 close(4) = 0\n" + polled("4", "POLLNVAL", "1"));
+  expect_pass("0 socket(..., SOCK_STREAM, 0) = 3\n" + polled("3", "POLLOUT|POLLHUP", "1"));
+  const std::string datagrams =
+      "0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3\n+0 bind(3, ..., ...) = 0\n";
+  expect_pass(datagrams + polled("3", "POLLOUT", "1") + "+0 < udp (4)\n" +
+              polled("3", "POLLIN|POLLOUT", "1"));
+  // An error is told until somebody has asked what it is.
+  const std::string reset = kOpen + "+0 < R 1:1(0) win 0\n";
+  const std::string error = "+0 getsockopt(4, SOL_SOCKET, SO_ERROR, [ECONNRESET], [4]) = 0\n";
+  expect_pass(reset + polled("4", "POLLIN|POLLOUT|POLLERR|POLLHUP", "1") + error +
+              polled("4", "POLLIN|POLLOUT|POLLHUP", "1"));
+}
+
+BOOST_AUTO_TEST_CASE(an_epoll_wait_waits_so_and_tells_of_what) {
   const std::string set = kOpen +
                           "+0 epoll_create(1) = 5\n"
                           "+0 epoll_ctl(5, EPOLL_CTL_ADD, 4, {events=EPOLLIN, fd=4}) = 0\n";
@@ -132,6 +158,9 @@ BOOST_AUTO_TEST_CASE(an_epoll_wait_does_too) {
                  "epoll_wait returned at 0.300000, not at 0.400000");
   expect_pass(set + "+0...0.1 epoll_wait(5, {events=EPOLLIN, fd=4}, 1, 200) = 1\n" +
               "+.1 < P. 1:6(5) ack 1 win 5000\n");
+  expect_differs(set + "+0 < P. 1:6(5) ack 1 win 5000\n" +
+                     "+0 epoll_wait(5, {events=EPOLLIN, fd=3}, 1, 200) = 1\n",
+                 11, "epoll_wait: the event is of 4");
 }
 
 BOOST_AUTO_TEST_CASE(a_call_while_another_blocks_is_named_at_once) {
