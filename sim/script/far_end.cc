@@ -2,10 +2,14 @@
 
 #include <algorithm>
 
+#include "sim/script/constants.hh"
+
 namespace dashi::script {
 namespace {
 
-constexpr int64_t kWriteMax = int64_t{64} << 20;
+constexpr int64_t kShutRead = 0;  // SHUT_RD, SHUT_WR, SHUT_RDWR
+constexpr int64_t kShutWrite = 1;
+constexpr int64_t kShutBoth = 2;
 
 const char* name_of(SocketError error) {
   switch (error) {
@@ -26,16 +30,6 @@ const char* name_of(SocketError error) {
 
 const Value* argument(const CallSpec& call, size_t index) {
   return index < call.arguments.size() ? &call.arguments[index] : nullptr;
-}
-
-int64_t number(const CallSpec& call, size_t index) {
-  const Value* value = argument(call, index);
-  return value != nullptr && value->kind == Value::Kind::kNumber ? value->number : 0;
-}
-
-// read and write of a buffer at NULL.
-bool is_no_buffer(const CallSpec& call) {
-  return holds_word(call.arguments[1], "NULL") && number(call, 2) > 0;
 }
 
 // The port in {sa_family=AF_INET, sin_port=htons(80), ...}.
@@ -141,18 +135,13 @@ CallResult FarEnd::call(const CallSpec& call) {
 }
 
 FarEnd::Descriptor* FarEnd::find(const CallSpec& call, size_t index) {
-  const auto found = descriptors_.find(number(call, index));
+  const auto found = descriptors_.find(call.arguments[index].number);
   return found == descriptors_.end() ? nullptr : &found->second;
 }
 
 SimConnection* FarEnd::connection(const Descriptor& descriptor) {
   if (descriptor.kind != Descriptor::Kind::kStream) return nullptr;
   return world_.net().find(record(descriptor).connection);
-}
-
-CallResult FarEnd::would_block(const Descriptor& descriptor) const {
-  if (descriptor.nonblocking) return CallResult::failed("EAGAIN");
-  return CallResult::blocked();
 }
 
 bool FarEnd::is_up(Descriptor& descriptor) {
@@ -220,9 +209,9 @@ CallResult FarEnd::accept(const CallSpec& call) {
   Descriptor* listener = find(call, 0);
   if (listener == nullptr) return CallResult::failed("EBADF");
   if (listener->kind != Descriptor::Kind::kListener) return CallResult::failed("EINVAL");
-  if (established_ && !established_()) return would_block(*listener);
+  if (established_ && !established_()) return would_block(*listener, 0);
   const std::optional<uint32_t> app = world_.apps().next_accepted(listener->local);
-  if (!app) return would_block(*listener);
+  if (!app) return would_block(*listener, 0);
   Descriptor accepted;
   accepted.kind = Descriptor::Kind::kStream;
   accepted.local = listener->local;
@@ -261,97 +250,14 @@ CallResult FarEnd::connect(const CallSpec& call) {
   return CallResult::blocked();
 }
 
-// read(fd, buffer, n), recv(fd, buffer, n, flags). A string as the buffer is what must be read.
-CallResult FarEnd::read(const CallSpec& call) {
-  Descriptor* descriptor = find(call, 0);
-  if (descriptor == nullptr) return CallResult::failed("EBADF");
-  const auto most = static_cast<size_t>(std::max<int64_t>(0, number(call, 2)));
-  if (descriptor->kind == Descriptor::Kind::kDatagram)
-    return read_datagram(*descriptor, call, most);
-  if (descriptor->kind != Descriptor::Kind::kStream) return CallResult::failed("ENOTCONN");
-  if (is_no_buffer(call)) return CallResult::failed("EFAULT");
-  SimConnection* at = connection(*descriptor);
-  if (at == nullptr) return terminal(*descriptor).value_or(CallResult::returned(0));
-  StreamPipe& pipe = at->read_by(dashi::Side::kThere);
-  std::vector<uint8_t> bytes(std::min(most, pipe.readable()));
-  const size_t n = pipe.peek(0, bytes);
-  if (n == 0) {
-    if (const auto end = terminal(*descriptor)) return *end;
-    if (pipe.fin_arrived()) return CallResult::returned(0);
-    return would_block(*descriptor);
-  }
-  CallResult result = CallResult::returned(static_cast<int64_t>(n));
-  const Value* buffer = argument(call, 1);
-  if (buffer->kind == Value::Kind::kString) {
-    const std::string got(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
-    if (got != buffer->text) result.mismatch = "read \"" + got + "\"";
-  }
-  const Value* flags = argument(call, 3);
-  if (flags == nullptr || !holds_word(*flags, "MSG_PEEK")) {
-    world_.net().consume(record(*descriptor).connection, dashi::Side::kThere, n);
-  }
-  return result;
-}
-
-CallResult FarEnd::read_datagram(Descriptor& descriptor, const CallSpec& call, size_t most) {
-  const auto& received = world_.apps().received_at(descriptor.local);
-  if (descriptor.taken == received.size()) return would_block(descriptor);
-  const ReceivedDatagram& datagram = received[descriptor.taken++];
-  descriptor.peer = datagram.from;
-  CallResult result =
-      CallResult::returned(static_cast<int64_t>(std::min(most, datagram.bytes.size())));
-  const Value* buffer = argument(call, 1);
-  const std::string got(datagram.bytes.begin(), datagram.bytes.end());
-  if (buffer->kind == Value::Kind::kString && got != buffer->text) {
-    result.mismatch = "read \"" + got + "\"";
-  }
-  return result;
-}
-
-// write(fd, bytes, n): a string's bytes, else zeros.
-CallResult FarEnd::write(const CallSpec& call) {
-  Descriptor* descriptor = find(call, 0);
-  if (descriptor == nullptr) return CallResult::failed("EBADF");
-  const Value* flags = argument(call, 3);
-  for (const char* flag : {"MSG_MORE", "MSG_FASTOPEN"}) {
-    if (flags != nullptr && holds_word(*flags, flag)) return CallResult::not_served(flag);
-  }
-  if (is_no_buffer(call)) return CallResult::failed("EFAULT");
-  if (flags != nullptr && holds_word(*flags, "MSG_ZEROCOPY")) descriptor->sent_zerocopy = true;
-  const Value* content = argument(call, 1);
-  const int64_t size = number(call, 2);
-  if (size < 0 || size > kWriteMax) return CallResult::misused("a write has at most 64 MiB");
-  std::vector<uint8_t> bytes(static_cast<size_t>(size));
-  if (content->kind == Value::Kind::kString) {
-    std::copy_n(content->text.begin(), std::min(bytes.size(), content->text.size()), bytes.begin());
-  }
-  return written(*descriptor, std::move(bytes));
-}
-
-CallResult FarEnd::written(Descriptor& descriptor, std::vector<uint8_t> bytes) {
-  if (descriptor.kind == Descriptor::Kind::kDatagram) {
-    world_.apps().send_datagram(descriptor.local, descriptor.peer, bytes);
-    return CallResult::returned(static_cast<int64_t>(bytes.size()));
-  }
-  if (descriptor.kind != Descriptor::Kind::kStream || descriptor.wrote_end)
-    return CallResult::failed("EPIPE");
-  const bool told = descriptor.told_of_reset;
-  if (const auto end = terminal(descriptor)) return told ? CallResult::failed("EPIPE") : *end;
-  if (connection(descriptor) == nullptr) return CallResult::failed("EPIPE");
-  if (!is_up(descriptor)) return would_block(descriptor);
-  const Bytes from(bytes);
-  const size_t n =
-      world_.net().write(record(descriptor).connection, dashi::Side::kThere, {&from, 1});
-  if (n == 0 && !bytes.empty()) return would_block(descriptor);
-  return CallResult::returned(static_cast<int64_t>(n));
-}
-
 CallResult FarEnd::shutdown(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
   if (descriptor == nullptr) return CallResult::failed("EBADF");
-  const Value* how = argument(call, 1);
+  const int64_t how = number_of(call.arguments[1]).value_or(-1);
+  if (how < kShutRead || how > kShutBoth) return CallResult::failed("EINVAL");
   if (connection(*descriptor) == nullptr) return CallResult::failed("ENOTCONN");
-  if (how->text == "SHUT_RD") return CallResult::returned(0);
+  if (how != kShutWrite) descriptor->reads_end = true;
+  if (how == kShutRead) return CallResult::returned(0);
   descriptor->wrote_end = true;
   world_.apps().finish(descriptor->app);
   return CallResult::returned(0);
@@ -370,8 +276,8 @@ CallResult FarEnd::close(const CallSpec& call) {
     else
       world_.apps().close(descriptor->app);
   }
-  descriptors_.erase(number(call, 0));
-  for (auto& [fd, other] : descriptors_) other.watched.erase(number(call, 0));
+  descriptors_.erase(call.arguments[0].number);
+  for (auto& [fd, other] : descriptors_) other.watched.erase(call.arguments[0].number);
   return CallResult::returned(0);
 }
 

@@ -63,6 +63,8 @@ class FarEnd {
     bool up = false;  // it was established; only then are its failures resets
     bool told_of_reset = false;
     bool wrote_end = false;
+    bool reads_end = false;      // SHUT_RD: after what has come
+    std::string gathered;        // of what a blocked MSG_WAITALL waits for
     bool sent_zerocopy = false;  // its error queue would hold what became of the bytes
     size_t receive_buffer = 0;
     size_t taken = 0;                        // kDatagram: datagrams read
@@ -107,10 +109,13 @@ class FarEnd {
   bool is_up(Descriptor& descriptor);
   std::optional<CallResult> terminal(Descriptor& descriptor);
   const char* failure_of(const Descriptor& descriptor) const;
-  CallResult written(Descriptor& descriptor, std::vector<uint8_t> bytes);
-  CallResult read_datagram(Descriptor& descriptor, const CallSpec& call, size_t most);
+  CallResult written(Descriptor& descriptor, std::vector<uint8_t> bytes, int64_t flags);
+  CallResult received(Descriptor& descriptor, size_t most, int64_t flags, std::string& got);
+  CallResult read_into(const CallSpec& call, const Value* vectors, int64_t flags);
+  CallResult received_datagram(Descriptor& descriptor, size_t most, int64_t flags,
+                               std::string& got);
   CallResult kept_option(const Descriptor& descriptor, const CallSpec& call) const;
-  CallResult would_block(const Descriptor& descriptor) const;
+  CallResult would_block(const Descriptor& descriptor, int64_t flags) const;
   int64_t ready(Descriptor& descriptor);
 
   World& world_;
@@ -123,6 +128,8 @@ class FarEnd {
 
 // How a call's result is not what the script says; empty: it is.
 std::string difference_of(const CallSpec& call, const CallResult& result);
+// How what was read is not what the buffer in the script says; empty: it is.
+std::string unlike(const Value& buffer, const std::string& got);
 // A write that took more bytes than it was to take.
 bool takes_more(const CallSpec& call, const CallResult& result);
 // Of a value: A|B holds "A". A number or word alone holds itself.

@@ -33,18 +33,17 @@ bool has_control(const Value& message) {
   return control != nullptr && !control->items.empty();
 }
 
-// read(fd, ..., total) in the place of a call with several buffers.
-CallSpec plain_read(const CallSpec& call, size_t total) {
-  CallSpec read = call;
-  read.name = "read";
-  Value any;
-  any.kind = Value::Kind::kEllipsis;
-  Value count;
-  count.kind = Value::Kind::kNumber;
-  count.number = static_cast<int64_t>(total);
-  Value flags = call.name == "recvmsg" ? call.arguments[2] : any;
-  read.arguments = {call.arguments[0], any, count, flags};
-  return read;
+// Buffers are filled in their order: each is compared with what came into it.
+std::string unlike_any(const Value& vectors, const std::string& got) {
+  size_t at = 0;
+  for (const Value& one : vectors.items) {
+    if (at >= got.size()) return {};
+    const auto n = static_cast<size_t>(one.items[1].number);
+    const std::string wrong = unlike(one.items[0], got.substr(at, n));
+    if (!wrong.empty()) return wrong;
+    at += n;
+  }
+  return {};
 }
 
 }  // namespace
@@ -52,22 +51,15 @@ CallSpec plain_read(const CallSpec& call, size_t total) {
 CallResult FarEnd::sendmsg(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
   if (descriptor == nullptr) return CallResult::failed("EBADF");
-  for (const char* flag : {"MSG_MORE", "MSG_FASTOPEN"}) {
-    if (holds_word(call.arguments[2], flag)) return CallResult::not_served(flag);
-  }
   if (has_control(call.arguments[1])) return CallResult::not_served("a control message");
   auto bytes = bytes_of(vectors_of(call.arguments[1]));
   if (!bytes) return CallResult::not_served("this form of sendmsg");
-  return written(*descriptor, std::move(*bytes));
+  return written(*descriptor, std::move(*bytes), number_of(call.arguments[2]).value_or(0));
 }
 
 CallResult FarEnd::recvmsg(const CallSpec& call) {
-  if (find(call, 0) == nullptr) return CallResult::failed("EBADF");
-  if (holds_word(call.arguments[2], "MSG_ERRQUEUE")) return CallResult::not_served("MSG_ERRQUEUE");
   if (has_control(call.arguments[1])) return CallResult::not_served("a control message");
-  const auto bytes = bytes_of(vectors_of(call.arguments[1]));
-  if (!bytes) return CallResult::not_served("this form of recvmsg");
-  return read(plain_read(call, bytes->size()));
+  return read_into(call, vectors_of(call.arguments[1]), number_of(call.arguments[2]).value_or(0));
 }
 
 CallResult FarEnd::writev(const CallSpec& call) {
@@ -75,14 +67,22 @@ CallResult FarEnd::writev(const CallSpec& call) {
   if (descriptor == nullptr) return CallResult::failed("EBADF");
   auto bytes = bytes_of(&call.arguments[1]);
   if (!bytes) return CallResult::not_served("this form of writev");
-  return written(*descriptor, std::move(*bytes));
+  return written(*descriptor, std::move(*bytes), 0);
 }
 
-CallResult FarEnd::readv(const CallSpec& call) {
-  if (find(call, 0) == nullptr) return CallResult::failed("EBADF");
-  const auto bytes = bytes_of(&call.arguments[1]);
-  if (!bytes) return CallResult::not_served("this form of readv");
-  return read(plain_read(call, bytes->size()));
+CallResult FarEnd::readv(const CallSpec& call) { return read_into(call, &call.arguments[1], 0); }
+
+CallResult FarEnd::read_into(const CallSpec& call, const Value* vectors, int64_t flags) {
+  Descriptor* descriptor = find(call, 0);
+  if (descriptor == nullptr) return CallResult::failed("EBADF");
+  const auto room = bytes_of(vectors);
+  if (!room) return CallResult::not_served("this form of " + call.name);
+  if (room->empty() && call.name == "readv") return CallResult::returned(0);
+  std::string got;
+  CallResult result = received(*descriptor, room->size(), flags, got);
+  if (result.kind == CallResult::Kind::kReturned && result.value > 0)
+    result.mismatch = unlike_any(*vectors, got);
+  return result;
 }
 
 // ioctl(4, SIOCINQ, [N]): bytes that could be read.

@@ -23,6 +23,11 @@ constexpr std::array<Kept, 10> kKept{{{"SO_SNDBUF", 2},
                                       {"TCP_KEEPIDLE", 1},
                                       {"TCP_KEEPINTVL", 1}}};
 
+constexpr int64_t kGetFlags = 3;      // F_GETFL
+constexpr int64_t kSetFlags = 4;      // F_SETFL
+constexpr int64_t kReadWrite = 2;     // O_RDWR
+constexpr int64_t kNonblock = 04000;  // O_NONBLOCK
+
 // Options that give the stream between application and NAT a meaning a byte pipe has not.
 constexpr std::array<const char*, 10> kNotServed{
     "TCP_USER_TIMEOUT", "SO_TIMESTAMPING", "TCP_NOTSENT_LOWAT", "TCP_INQ", "TCP_MD5SIG",
@@ -87,18 +92,19 @@ CallResult FarEnd::kept_option(const Descriptor& descriptor, const CallSpec& cal
 CallResult FarEnd::fcntl(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
   if (descriptor == nullptr) return CallResult::failed("EBADF");
-  if (holds_word(call.arguments[1], "F_GETFL")) {
-    CallResult result = CallResult::returned(0);
-    if (holds_word(call.result, "O_NONBLOCK") != descriptor->nonblocking) {
-      result.mismatch = descriptor->nonblocking ? "O_NONBLOCK is set" : "O_NONBLOCK is not set";
-    }
-    if (call.result.kind == Value::Kind::kNumber) result.value = call.result.number;
+  const auto command = number_of(call.arguments[1]);
+  if (command == kGetFlags) {
+    const int64_t flags = kReadWrite | (descriptor->nonblocking ? kNonblock : 0);
+    CallResult result = CallResult::returned(flags);
+    const auto wanted = number_of(call.result);
+    if (!wanted || *wanted == flags) return result;
+    result.value = *wanted;  // so that the names are told, not the number
+    result.mismatch = "the flags are " + names_of(flags, "O_");
     return result;
   }
-  if (!holds_word(call.arguments[1], "F_SETFL") || call.arguments.size() < 3) {
-    return CallResult::not_served("this form of fcntl");
-  }
-  descriptor->nonblocking = holds_word(call.arguments[2], "O_NONBLOCK");
+  const auto flags = call.arguments.size() < 3 ? std::nullopt : number_of(call.arguments[2]);
+  if (command != kSetFlags || !flags) return CallResult::not_served("this form of fcntl");
+  descriptor->nonblocking = (*flags & kNonblock) != 0;
   return CallResult::returned(0);
 }
 

@@ -1,4 +1,5 @@
 // The calls of the far end's application, and the values in them.
+#include "sim/script/constants.hh"
 #include "sim/script/far_end.hh"
 #include "sim/script/parser_state.hh"
 
@@ -51,7 +52,8 @@ Value string(ParserState& in) {
   value.kind = Value::Kind::kString;
   value.where = in.peek().where;
   while (in.peek().kind == Token::Kind::kString) value.text += in.take().text;
-  if (in.peek().kind == Token::Kind::kEllipsis) in.take();  // "text"...: begins so
+  value.begins = in.peek().kind == Token::Kind::kEllipsis;
+  if (value.begins) in.take();
   return value;
 }
 
@@ -120,6 +122,7 @@ CallSpec parse_call(ParserState& in) {
   Value arguments;
   members(in, ')', arguments, 0);
   call.arguments = std::move(arguments.items);
+  if (const Value* wrong = misnamed(call)) in.fail(wrong->where, "no such name: " + wrong->text);
   in.expect('=');
   if (in.failed()) return call;
   call.result = parse_value(in);

@@ -161,6 +161,7 @@ struct Value {
   Where where;
   int64_t number = 0;
   std::string text;                // kString, kWord, kCall
+  bool begins = false;             // kString, as "text"...: more may follow
   std::vector<Value> items;        // members and arguments
   std::vector<std::string> names;  // kStruct: of the members; "" where it has none
 };

@@ -99,6 +99,61 @@ BOOST_AUTO_TEST_CASE(calls_return_what_they_would_on_a_kernel) {
   expect_differs("0 read(7, ..., 1) = 1\n", 1, "read returned -1 EBADF");
 }
 
+BOOST_AUTO_TEST_CASE(fcntl_tells_and_sets_flags_by_name_or_number) {
+  const std::string would_not_block = "+0 read(4, ..., 10) = -1 EAGAIN (as told)\n";
+  expect_pass(kOpen + "+0 fcntl(4, F_GETFL) = 0x2 (flags O_RDWR)\n" +
+              "+0 fcntl(4, F_SETFL, 2048) = 0\n" + would_not_block +
+              "+0 fcntl(4, F_GETFL) = 0x802\n+0 fcntl(4, F_GETFL) = O_NONBLOCK|O_RDWR\n" +
+              "+0 fcntl(4, F_SETFL, O_RDWR) = 0\n+0 fcntl(4, F_GETFL) = 2\n");
+  expect_differs(kOpen + "+0 fcntl(4, F_GETFL) = 0x802\n", 8, "fcntl: the flags are O_RDWR");
+  expect_differs(kOpen + "+0 fcntl(4, F_GETFL) = O_RDWR|O_NONBLOCK\n", 8,
+                 "fcntl: the flags are O_RDWR");
+  expect_differs(kOpen + "+0 fcntl(4, F_SETFL, O_NONBLOCK) = 0\n+0 fcntl(4, F_GETFL) = 0x2\n", 9,
+                 "fcntl: the flags are O_RDWR|O_NONBLOCK");
+}
+
+BOOST_AUTO_TEST_CASE(flags_of_one_read_hold_for_it) {
+  const std::string hello = "< P. 1:6(5) ack 1 win 5000 \"hello\"\n";
+  const std::string world = "< P. 6:11(5) ack 1 win 5000 \"world\"\n";
+  expect_pass(kOpen + "+0 recv(4, ..., 10, MSG_DONTWAIT) = -1 EAGAIN (none yet)\n" +
+              "+0 recv(4, ..., 10, 0x40) = -1 EAGAIN (none yet)\n+0 " + hello +
+              "+0 recv(4, \"hel\", 3, MSG_PEEK|MSG_DONTWAIT) = 3\n" +
+              "+0 recv(4, \"hello\", 10, MSG_DONTWAIT|MSG_WAITALL) = 5\n");
+  expect_pass(kOpen + "+0...0.5 recv(4, \"helloworld\", 10, MSG_WAITALL) = 10\n+.1 " + hello +
+              "+.4 " + world);
+  expect_pass(kOpen + "+0...0.5 recv(4, \"hello\", 10, MSG_WAITALL) = 5\n+.1 " + hello +
+              "+.4 < F. 6:6(0) ack 1 win 5000\n");
+  expect_differs(kOpen + "+0 recv(4, ..., 10, MSG_DONTWAIT) = 0\n", 8, "recv returned -1 EAGAIN");
+  const std::string datagram =
+      "0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3\n+0 bind(3, ..., ...) = 0\n"
+      "+0 < udp (4) \"abcd\"\n";
+  expect_pass(datagram + "+0 recv(3, \"abcd\", 9, MSG_PEEK) = 4\n+0 read(3, \"ab\", 2) = 2\n" +
+              "+0 recv(3, ..., 9, MSG_DONTWAIT) = -1 EAGAIN (what did not fit is lost)\n");
+  expect_pass(datagram + "+0 recv(3, \"ab\"..., 2, MSG_TRUNC) = 4\n");
+}
+
+BOOST_AUTO_TEST_CASE(nothing_more_is_read_after_shut_rd) {
+  expect_pass(kOpen +
+              "+0 < P. 1:6(5) ack 1 win 5000 \"hello\"\n+0 shutdown(4, SHUT_RD) = 0\n"
+              "+0 read(4, \"hello\", 9) = 5\n+0 read(4, ..., 9) = 0\n"
+              "+0 write(4, \"x\", 1) = 1\n+0 > P. 1:2(1) ack 6 \"x\"\n");
+  expect_pass(kOpen + "+0 shutdown(4, 2) = 0\n+0 > F. 1:1(0) ack 1\n+0 read(4, ..., 9) = 0\n" +
+              "+0 write(4, ..., 9) = -1 EPIPE (Broken pipe)\n");
+  expect_differs(kOpen + "+0 shutdown(4, 3) = 0\n", 8, "shutdown returned -1 EINVAL");
+}
+
+BOOST_AUTO_TEST_CASE(a_read_of_nothing_does_not_wait) {
+  expect_pass(kOpen + "+0 read(4, ..., 0) = 0\n+0 readv(4, [{..., 0}], 1) = 0\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_was_read_begins_as_its_text) {
+  const std::string text = kOpen + "+0 < P. 1:6(5) ack 1 win 5000 \"hello\"\n";
+  expect_pass(text + "+0 read(4, \"hel\"..., 10) = 5\n");
+  expect_differs(text + "+0 read(4, \"hal\"..., 10) = 5\n", 9, "read: read \"hello\"");
+  expect_pass(text + "+0 readv(4, [{\"he\", 2}, {\"llo\", 9}], 2) = 5\n");
+  expect_differs(text + "+0 readv(4, [{..., 2}, {\"lla\", 9}], 2) = 5\n", 9, "readv: read \"llo\"");
+}
+
 BOOST_AUTO_TEST_CASE(a_blocking_call_returns_when_the_script_says) {
   const std::string text = kOpen + "+0...0.5 read(4, ..., 10) = 5\n";
   expect_pass(text + "+.5 < P. 1:6(5) ack 1 win 5000\n");
