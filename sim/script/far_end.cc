@@ -7,6 +7,7 @@
 namespace dashi::script {
 namespace {
 
+constexpr int64_t kFirstDescriptor = 3;
 constexpr int64_t kShutRead = 0;  // SHUT_RD, SHUT_WR, SHUT_RDWR
 constexpr int64_t kShutWrite = 1;
 constexpr int64_t kShutBoth = 2;
@@ -184,22 +185,61 @@ CallResult FarEnd::socket(const CallSpec& call) {
   if (protocol != nullptr && holds_word(*protocol, "IPPROTO_MPTCP"))
     return CallResult::not_served("MPTCP");
   descriptor.nonblocking = holds_word(*type, "SOCK_NONBLOCK");
-  descriptors_[call.result.number] = descriptor;
-  return CallResult::returned(call.result.number);
+  return opened(call, descriptor);
+}
+
+// The script numbers its descriptors; where it expects none, one is told all the same.
+CallResult FarEnd::opened(const CallSpec& call, const Descriptor& descriptor) {
+  int64_t fd = call.result.number;
+  if (fd < 0) {
+    for (fd = kFirstDescriptor; descriptors_.count(fd) != 0;) ++fd;
+  }
+  if (!descriptors_.emplace(fd, descriptor).second)
+    return CallResult::misused("descriptor " + std::to_string(fd) + " is open already");
+  return CallResult::returned(fd);
+}
+
+// Linux's rule: one that listens shares its port with nobody, others only if all of them said so.
+bool FarEnd::is_taken(const Descriptor& by) const {
+  const auto shares = [](const Descriptor& one) {
+    const auto set = one.options.find("SO_REUSEADDR");
+    return set != one.options.end() && set->second != 0;
+  };
+  const bool datagram = by.kind == Descriptor::Kind::kDatagram;
+  return std::any_of(descriptors_.begin(), descriptors_.end(), [&](const auto& entry) {
+    const Descriptor& other = entry.second;
+    const bool same = other.bound && other.local == by.local &&
+                      (other.kind == Descriptor::Kind::kDatagram) == datagram;
+    const bool listens = other.kind == Descriptor::Kind::kListener;
+    return &other != &by && same && (listens || (!by.bound && !(shares(other) && shares(by))));
+  });
 }
 
 CallResult FarEnd::bind(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
   if (descriptor == nullptr) return CallResult::failed("EBADF");
+  const bool datagram = descriptor->kind == Descriptor::Kind::kDatagram;
+  if (descriptor->bound || (!datagram && descriptor->kind != Descriptor::Kind::kFresh))
+    return CallResult::failed("EINVAL");
+  const Port before = descriptor->local.port;
   if (const auto port = port_in(argument(call, 1))) descriptor->local.port = *port;
-  if (descriptor->kind == Descriptor::Kind::kDatagram)
-    world_.apps().bind_manually(descriptor->local);
+  if (is_taken(*descriptor)) {
+    descriptor->local.port = before;
+    return CallResult::failed("EADDRINUSE");
+  }
+  descriptor->bound = true;
+  if (datagram) world_.apps().bind_manually(descriptor->local);
   return CallResult::returned(0);
 }
 
 CallResult FarEnd::listen(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
   if (descriptor == nullptr) return CallResult::failed("EBADF");
+  if (descriptor->kind == Descriptor::Kind::kDatagram) return CallResult::failed("EOPNOTSUPP");
+  const bool listens = descriptor->kind == Descriptor::Kind::kListener;
+  if (!listens && descriptor->kind != Descriptor::Kind::kFresh) return CallResult::failed("EINVAL");
+  if (is_taken(*descriptor)) return CallResult::failed("EADDRINUSE");
+  descriptor->bound = true;
   descriptor->kind = Descriptor::Kind::kListener;
   world_.apps().listen_manually(descriptor->local);
   return CallResult::returned(0);
@@ -219,8 +259,9 @@ CallResult FarEnd::accept(const CallSpec& call) {
   accepted.up = true;
   const Value* flags = argument(call, 3);
   accepted.nonblocking = flags != nullptr && holds_word(*flags, "SOCK_NONBLOCK");
-  descriptors_[call.result.number] = accepted;
-  return CallResult::returned(call.result.number);
+  accepted.bound = true;
+  accepted.options = listener->options;
+  return opened(call, accepted);
 }
 
 CallResult FarEnd::connect(const CallSpec& call) {
@@ -231,7 +272,10 @@ CallResult FarEnd::connect(const CallSpec& call) {
     if (const auto port = port_in(argument(call, 1))) descriptor->peer.port = *port;
     return CallResult::returned(0);
   }
-  if (!descriptor->connecting) {
+  const bool fresh = descriptor->kind == Descriptor::Kind::kFresh;
+  if (descriptor->connected || (!fresh && !descriptor->connecting))
+    return CallResult::failed("EISCONN");
+  if (fresh) {
     AppSpec app;
     app.kind = AppKind::kManual;
     app.receive_buffer = descriptor->receive_buffer;
@@ -245,7 +289,10 @@ CallResult FarEnd::connect(const CallSpec& call) {
     if (descriptor->nonblocking) return CallResult::failed("EINPROGRESS");
   }
   if (const auto end = terminal(*descriptor)) return *end;
-  if (is_up(*descriptor)) return CallResult::returned(0);
+  if (is_up(*descriptor)) {
+    descriptor->connected = true;
+    return CallResult::returned(0);
+  }
   if (descriptor->nonblocking) return CallResult::failed("EALREADY");
   return CallResult::blocked();
 }

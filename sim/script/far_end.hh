@@ -59,8 +59,10 @@ class FarEnd {
     uint32_t app = 0;
     bool nonblocking = false;
     bool resets_on_close = false;
+    bool bound = false;
     bool connecting = false;
-    bool up = false;  // it was established; only then are its failures resets
+    bool connected = false;  // a connect said so
+    bool up = false;         // it was established; only then are its failures resets
     bool told_of_reset = false;
     bool wrote_end = false;
     bool reads_end = false;      // SHUT_RD: after what has come
@@ -102,6 +104,8 @@ class FarEnd {
   CallResult readv(const CallSpec& call);
 
   Descriptor* find(const CallSpec& call, size_t argument);
+  CallResult opened(const CallSpec& call, const Descriptor& descriptor);
+  bool is_taken(const Descriptor& by) const;
   SimConnection* connection(const Descriptor& descriptor);
   const AppRecord& record(const Descriptor& descriptor) const {
     return world_.apps().record(descriptor.app);

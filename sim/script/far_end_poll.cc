@@ -91,8 +91,7 @@ CallResult FarEnd::epoll_create(const CallSpec& call) {
   if (call.result.kind != Value::Kind::kNumber) return CallResult::not_served("this epoll_create");
   Descriptor descriptor;
   descriptor.kind = Descriptor::Kind::kEpoll;
-  descriptors_[call.result.number] = descriptor;
-  return CallResult::returned(call.result.number);
+  return opened(call, descriptor);
 }
 
 // epoll_ctl(5, EPOLL_CTL_ADD, 4, {events=EPOLLIN|EPOLLET, fd=4})

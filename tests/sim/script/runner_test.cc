@@ -142,6 +142,34 @@ BOOST_AUTO_TEST_CASE(nothing_more_is_read_after_shut_rd) {
   expect_differs(kOpen + "+0 shutdown(4, 3) = 0\n", 8, "shutdown returned -1 EINVAL");
 }
 
+BOOST_AUTO_TEST_CASE(what_linux_refuses_is_refused) {
+  const std::string opened = kListen +
+                             "+0 < S 0:0(0) win 65535 <mss 1000>\n+0 > S. 0:0(0) ack 1 <mss 1460>\n"
+                             "+.1 < . 1:1(0) ack 1 win 5000\n";
+  expect_differs(opened + "+0 accept(3, ..., ...) = -1\n", 7, "accept returned 4");
+  expect_differs(opened + "+0 accept(3, ..., ...) = 3\n", 7, "descriptor 3 is open already");
+  expect_pass(kOpen +
+              "+0 listen(4, 1) = -1 EINVAL (Invalid argument)\n"
+              "+0 bind(4, ..., ...) = -1 EINVAL (Invalid argument)\n"
+              "+0 bind(3, ..., ...) = -1 EINVAL (Invalid argument)\n"
+              "+0 connect(4, ..., ...) = -1 EISCONN (is connected)\n"
+              "+0 connect(3, ..., ...) = -1 EISCONN (is connected)\n+0 listen(3, 9) = 0\n");
+  const std::string tcp = "+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 5\n";
+  const std::string taken = "+0 bind(5, ..., ...) = -1 EADDRINUSE (Address already in use)\n";
+  const std::string other = "+0 bind(5, {sa_family=AF_INET, sin_port=htons(81)}, ...) = 0\n";
+  expect_pass(kListen + tcp + taken + other + "+0 listen(5, 1) = 0\n");
+  expect_pass(kListen + tcp + taken + "+0 close(3) = 0\n+0 bind(5, ..., ...) = 0\n");
+  expect_pass(kListen +
+              "+0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 5\n+0 bind(5, ..., ...) = 0\n"
+              "+0 listen(5, 1) = -1 EOPNOTSUPP (it is no stream)\n");
+  // Two that share a port until one of them listens.
+  const std::string three = "+0 setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0\n";
+  const std::string five = "+0 setsockopt(5, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0\n";
+  const std::string socket = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n" + tcp;
+  expect_pass(socket + three + five + "+0 bind(3, ..., ...) = 0\n+0 bind(5, ..., ...) = 0\n" +
+              "+0 listen(3, 1) = 0\n+0 listen(5, 1) = -1 EADDRINUSE (it is)\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_read_of_nothing_does_not_wait) {
   expect_pass(kOpen + "+0 read(4, ..., 0) = 0\n+0 readv(4, [{..., 0}], 1) = 0\n");
 }
