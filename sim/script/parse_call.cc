@@ -109,6 +109,33 @@ Value value_at(ParserState& in, unsigned depth) {
   return either;
 }
 
+// Bytes written are as many as the call says; those of "text"... may be followed by zeros.
+void check_written(ParserState& in, const Value& text, const Value& count) {
+  if (text.kind != Value::Kind::kString || count.kind != Value::Kind::kNumber) return;
+  const auto length = static_cast<int64_t>(text.text.size());
+  if (length == count.number || (text.begins && length < count.number)) return;
+  in.fail(text.where, "this text has " + std::to_string(length) + " bytes, not " +
+                          std::to_string(count.number));
+}
+
+// The lengths of a call's texts; those of several buffers are in pairs: [{"text", 4}, {..., 9}].
+void check_lengths(ParserState& in, const CallSpec& call) {
+  const std::vector<Value>& given = call.arguments;
+  const bool bytes = call.name == "write" || call.name == "send" || call.name == "sendto";
+  if (bytes && given.size() > 2) check_written(in, given[1], given[2]);
+  const bool reads = call.name == "read" || call.name == "recv" || call.name == "recvfrom";
+  if (reads && given.size() > 2 && call.result.number >= 0)
+    check_written(in, given[1], call.result);
+  const bool message = call.name == "sendmsg" && given.size() > 1;
+  const Value* vectors = message                                     ? member(given[1], "msg_iov")
+                         : call.name == "writev" && given.size() > 1 ? &given[1]
+                                                                     : nullptr;
+  if (vectors == nullptr) return;
+  for (const Value& one : vectors->items) {
+    if (one.items.size() == 2) check_written(in, one.items[0], one.items[1]);
+  }
+}
+
 }  // namespace
 
 Value parse_value(ParserState& in) { return value_at(in, 0); }
@@ -126,6 +153,7 @@ CallSpec parse_call(ParserState& in) {
   in.expect('=');
   if (in.failed()) return call;
   call.result = parse_value(in);
+  check_lengths(in, call);
   const bool failed_call = call.result.kind == Value::Kind::kNumber && call.result.number < 0;
   if (failed_call && in.peek().kind == Token::Kind::kWord) call.error = in.take().text;
   in.take_note();  // strerror's words, or what flags stand for

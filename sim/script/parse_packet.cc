@@ -290,6 +290,14 @@ void parse_macs(ParserState& in, PacketSpec& packet) {
   packet.macs.emplace(*from, *to);
 }
 
+// What the (LENGTH) of a line says; nothing: it has none.
+std::optional<uint32_t> length_of(const TransportSpec& transport) {
+  if (const auto* tcp = std::get_if<TcpSpec>(&transport)) return tcp->length;
+  if (const auto* udp = std::get_if<UdpSpec>(&transport)) return udp->length;
+  const auto* icmp = std::get_if<IcmpSpec>(&transport);
+  return icmp != nullptr && !icmp->about ? std::optional(icmp->length) : std::nullopt;
+}
+
 }  // namespace
 
 PacketSpec parse_packet(ParserState& in) {
@@ -317,8 +325,13 @@ PacketSpec parse_packet(ParserState& in) {
     in.fail(side.where, "a packet of the guest's carries at most 65415 bytes");
   }
   if (in.peek().kind == Token::Kind::kString) {
+    const Where text = in.peek().where;
     packet.payload = in.take().text;
     while (in.peek().kind == Token::Kind::kString) *packet.payload += in.take().text;
+    const size_t has = packet.payload->size();
+    const size_t says = length_of(packet.transport).value_or(has);
+    const std::string bytes = std::to_string(has) + " bytes, not " + std::to_string(says);
+    if (has != says) in.fail(text, "this text has " + bytes);
   }
   const bool tcp = std::holds_alternative<TcpSpec>(packet.transport);
   if (tcp && in.on_line(side.where.line) && in.peek().is_word("dns")) {

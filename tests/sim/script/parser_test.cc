@@ -43,7 +43,8 @@ BOOST_AUTO_TEST_CASE(times_are_absolute_relative_any_or_ranges) {
 BOOST_AUTO_TEST_CASE(a_tcp_line_is_read_whole) {
   const Script script = parsed(
       "+0 < [ect0] SEW. 1:11(10) ack 5 win 100 urg 3 "
-      "<mss 1460,nop,wscale 7,sackOK,TS val 1 ecr 2,sack 3:4,FO 0a0b> \"hello\" dup delay 3ms");
+      "<mss 1460,nop,wscale 7,sackOK,TS val 1 ecr 2,sack 3:4,FO 0a0b> \"helloworld\" dup delay "
+      "3ms");
   const auto& packet = std::get<PacketSpec>(script.events.at(0).what);
   const auto& tcp = std::get<TcpSpec>(packet.transport);
   BOOST_TEST((packet.side == dashi::script::Side::kGuest));
@@ -58,7 +59,7 @@ BOOST_AUTO_TEST_CASE(a_tcp_line_is_read_whole) {
   BOOST_TEST(tcp.options[4].echo == 2);
   BOOST_TEST(tcp.options[5].blocks.at(0).second == 4);
   BOOST_TEST(tcp.options[6].bytes.at(1) == 0x0b);
-  BOOST_TEST(packet.payload.value() == "hello");
+  BOOST_TEST(packet.payload.value() == "helloworld");
   BOOST_REQUIRE_EQUAL(packet.mishaps.size(), 2);
   BOOST_TEST((packet.mishaps[1].delay == 3ms));
 }
@@ -135,6 +136,12 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_named_with_its_line_and_column) {
       {"0 fail write EAGAIN 10\n", 1, 3, "write cannot fail so: EAGAIN"},
       {"0 fail splice EMFILE\n", 1, 3, "no such call to fail: splice"},
       {"0 fail\n", 1, 3, "fail needs a call and how it fails"},
+      {"+0 write(4, \"hello\", 100) = 100", 1, 13, "this text has 5 bytes, not 100"},
+      {"+0 writev(4, [{..., 2}, {\"hello\", 4}], 2) = 6", 1, 26, "this text has 5 bytes, not 4"},
+      {"+0 read(4, \"hello\", 9) = 4", 1, 12, "this text has 5 bytes, not 4"},
+      {"0 < P. 1:6(5) ack 1 win 9 \"helloworld\"", 1, 27, "this text has 10 bytes, not 5"},
+      {"+0 > P. 1:6(5) ack 1 \"hel\"", 1, 22, "this text has 3 bytes, not 5"},
+      {"0 < udp (5) \"hel\"", 1, 13, "this text has 3 bytes, not 5"},
       {"+0 shutdown(4, SHUT_BOGUS) = 0", 1, 16, "no such name: SHUT_BOGUS"},
       {"+0 recv(4, ..., 9, MSG_PEEK|MSG_PEAK) = 9", 1, 29, "no such name: MSG_PEAK"},
       {"+0 recv(4, ..., 9, POLLIN) = 9", 1, 20, "no such name: POLLIN"},
