@@ -7,8 +7,6 @@
 namespace dashi {
 namespace {
 
-constexpr uint32_t kDuplicateAckThreshold = 3;  // RFC 5681 3.2, RFC 6675 2
-
 // What one segment told.
 struct Heard {
   uint32_t acked = 0;      // bytes by which SND.UNA advanced
@@ -202,14 +200,14 @@ void judge_timeout(Connection& c, const Heard& heard) {
 }
 
 // What of the scoreboard is lost by now.
-Rack::Found find_losses(Instant now, Connection& c, const Heard& heard) {
+Rack::Found find_losses(const TcpConfig& config, Instant now, Connection& c, const Heard& heard) {
   Downlink& d = c.down;
-  if (c.sack) return detect_losses(now, c);
+  if (c.sack) return detect_losses(config, now, c);
   const uint32_t before = d.board.lost_bytes();
   const bool partial =
       heard.acked != 0 && d.phase == LossPhase::kRecovery && d.una.before(d.recover);
   const bool third = heard.duplicate && d.phase == LossPhase::kOpen &&
-                     d.duplicate_acks == kDuplicateAckThreshold && d.una.after(d.recover);
+                     d.duplicate_acks == config.reordering && d.una.after(d.recover);
   if (partial || third) d.board.mark_lost(d.una, d.una + d.mss);  // RFC 6582 3.2
   Rack::Found found;
   found.bytes = d.board.lost_bytes() - before;
@@ -276,7 +274,7 @@ void react(TcpRoom& room, Instant now, Connection& c, const Heard& heard) {
   if (d.phase == LossPhase::kOpen && d.una.after(d.undo_until)) d.can_undo = false;
   if (d.frto) judge_timeout(c, heard);
   if (d.phase != LossPhase::kOpen && d.una.at_or_after(d.recover)) end_phase(c);
-  const Rack::Found lost = find_losses(now, c, heard);
+  const Rack::Found lost = find_losses(room.config, now, c, heard);
   answer(room, now, c, heard, lost);
   if (heard.acked != 0 || heard.sacked != 0) restart_loss_timer(now, c);
   if (lost.wait > Duration(0)) await_reordering(now, c, lost.wait);
@@ -326,12 +324,12 @@ void may_be_undone(Connection& c) {
   d.resent_stamp.reset();
 }
 
-Rack::Found detect_losses(Instant now, Connection& c) {
+Rack::Found detect_losses(const TcpConfig& config, Instant now, Connection& c) {
   Downlink& d = c.down;
   // Nothing that was sent later was delivered: nothing can have been overtaken.
   const bool in_order = d.board.sacked_bytes() == 0 && !d.board.any_resent();
   if (d.board.empty() || (in_order && !d.rack.overtook(d.board[0]))) return {};
-  const bool many = d.board.sacked_bytes() > (kDuplicateAckThreshold - 1) * d.mss;  // RFC 6675 2
+  const bool many = d.board.sacked_bytes() > (config.reordering - 1u) * d.mss;  // RFC 6675 2
   return d.rack.detect(now, d.board, c.rtt.minimum(), c.rtt.smoothed(), many,
                        d.phase != LossPhase::kOpen);
 }

@@ -23,6 +23,6 @@ void reduce_again(TcpRoom& room, Connection& c);
 void may_be_undone(Connection& c);
 
 // Looks for what RACK takes for lost by now.
-Rack::Found detect_losses(Instant now, Connection& c);
+Rack::Found detect_losses(const TcpConfig& config, Instant now, Connection& c);
 
 }  // namespace dashi

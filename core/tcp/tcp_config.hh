@@ -39,7 +39,9 @@ struct TcpConfig {
   Duration keep_alive_idle = 2h;               // RFC 9293 MUST-28
   Duration keep_alive_interval = 75s;
   uint8_t keep_alive_probes = 9;
-  uint8_t syn_retries = 7;    // SYN and SYN-ACK: for as long as half_open
+  uint8_t syn_retries = 7;  // SYN and SYN-ACK: for as long as half_open
+  uint8_t reordering =
+      3;  // DupThresh: duplicate ACKs, or segments SACKed above, that mean a loss (RFC 6675 2)
   uint8_t data_retries = 15;  // RFC 9293 3.8.3 R2
 };
 

@@ -44,12 +44,16 @@ struct Meaning {
   const char* name;
   void (*apply)(const Arguments&, TcpConfig&);
 };
-const std::array<Meaning, 12> kMeanings{
+const std::array<Meaning, 13> kMeanings{
     {{"net.ipv4.ip_default_ttl",
       [](const Arguments& a, TcpConfig& t) { t.ttl = small(a.first()); }},
      {"net.ipv4.tcp_sack", [](const Arguments& a, TcpConfig& t) { t.sack = a.first() != 0; }},
      {"net.ipv4.tcp_timestamps",
       [](const Arguments& a, TcpConfig& t) { t.timestamps = a.first() != 0; }},
+     {"net.ipv4.tcp_reordering",
+      [](const Arguments& a, TcpConfig& t) {
+        t.reordering = std::max(small(a.first()), uint8_t{1});
+      }},
      {"net.ipv4.tcp_rmem",
       [](const Arguments& a, TcpConfig& t) { bound_receive_memory(a.last(), t); }},
      {"net.ipv4.tcp_syn_retries",

@@ -80,6 +80,20 @@ BOOST_AUTO_TEST_CASE(a_connect_the_guest_refuses_or_ignores_fails_as_on_a_kernel
               "+0 > S 0:0(0) <...>\n+1 > S 0:0(0) <...>\n");
 }
 
+BOOST_AUTO_TEST_CASE(as_many_duplicate_acks_mean_a_loss_as_its_sysctl_says) {
+  const std::string acks = "+.01 < . 1:1(0) ack 1 win 60000\n";
+  const std::string text = kListen +
+                           "+0 < S 0:0(0) win 60000 <mss 1000>\n+0 > S. 0:0(0) ack 1 <...>\n"
+                           "+.1 < . 1:1(0) ack 1 win 60000\n+0 accept(3, ..., ...) = 4\n"
+                           "+0 write(4, ..., 10000) = 10000\n+0 > P. 1:10001(10000) ack 1\n"
+                           "+.09 < . 1:1(0) ack 1 win 60000\n" +
+                           acks + acks + acks;
+  const std::string again = "+0 > P. 1:1001(1000) ack 1\n";
+  const std::string five = "`sysctl -q net.ipv4.tcp_reordering=5`\n";
+  expect_pass(five + text + acks + again);
+  BOOST_TEST((outcome_of("`:`\n" + text + acks + again, true).kind == Kind::kDiffers));
+}
+
 BOOST_AUTO_TEST_CASE(shell_files_beside_it_are_read) {
   const std::string text = kListen +
                            "+0 < S 0:0(0) win 65535 <mss 1000,nop,wscale 7>\n"
