@@ -60,10 +60,10 @@ void note_delivered(Instant now, Connection& c, const Scoreboard::Run& run, Hear
 }
 
 // One sample a round trip of what was sent once (RFC 6298 3); after a retransmission the clock that the
-// guest echoes tells which copy it was (RFC 7323 4).
+// guest echoes tells which copy it was (RFC 7323 4). A back-off ends with the next there is (RFC 6298 5).
 void sample_rtt(TcpRoom& room, Instant now, Connection& c, const Heard& heard) {
   Downlink& d = c.down;
-  if (!d.una.after(d.sampled_to)) return;
+  if (!d.una.after(d.sampled_to) && !c.rtt.backed_off()) return;
   Duration rtt = now - heard.sent_at;
   if (!heard.timed) {
     if (!heard.echo.has_value() || *heard.echo == 0) return;
@@ -91,7 +91,6 @@ void advance(TcpRoom& room, Instant now, Connection& c, SeqNum ack, Heard& heard
   d.retries = 0;
   if (fin_acked) d.state = DownlinkState::kFinAcked;
   sample_rtt(room, now, c, heard);
-  c.rtt.settle(room.config);
   d.persist_deadline = kNever;
   // RFC 9937 6: duplicate ACKs were counted when they came; but the hole itself was not.
   const uint32_t beyond_hole = heard.delivered - std::min<uint32_t>(heard.delivered, d.mss);

@@ -15,11 +15,12 @@ class RttEstimator {
   void back_off(const TcpConfig& config);  // RFC 6298 5.5
   // The SYN was lost: there is no estimate, and the first guess was too short (RFC 6298 5.7).
   void restart_after_syn_loss(const TcpConfig& config);
-  // New data was acknowledged: the back-off ends, the estimate stays.
+  // A closed window has opened: the back-off of its probes ends, the estimate stays.
   void settle(const TcpConfig& config);
 
   Duration rto() const { return rto_; }
-  Duration smoothed() const { return srtt_; }  // 0 before the first sample
+  bool backed_off() const { return backed_off_; }  // and not sampled since
+  Duration smoothed() const { return srtt_; }      // 0 before the first sample
   Duration variation() const { return rttvar_; }
   Duration minimum() const { return min_; }  // of the last samples; 0 before the first
 

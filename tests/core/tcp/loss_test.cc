@@ -55,8 +55,18 @@ TCP_CASE(repeats_lost_data_with_back_off_and_recovers) {
   BOOST_TEST(host.consumed == 5u);
   bench.host_writes(host, text("again"));
   bench.expect_data(5, 5, kTcpPsh);
-  bench.advance(200ms);  // the back-off ended with the ACK
+  bench.advance(3199ms);  // the ACK of what was sent again told no time: RFC 6298 5
+  bench.expect_nothing();
+  bench.advance(1ms);
   bench.expect_data(5, 5, kTcpPsh);
+  bench.ack(0, 10, 501);
+  bench.host_writes(host, text("once"));
+  bench.expect_data(10, 4, kTcpPsh);
+  bench.ack(0, 14, 501);  // this tells one
+  bench.host_writes(host, text("more"));
+  bench.expect_data(14, 4, kTcpPsh);
+  bench.advance(200ms);
+  bench.expect_data(14, 4, kTcpPsh);
 }
 
 TCP_CASE(does_not_sample_what_it_sent_twice) {  // Karn
@@ -66,6 +76,10 @@ TCP_CASE(does_not_sample_what_it_sent_twice) {  // Karn
   bench.advance(5s);
   bench.link.frames.clear();
   bench.ack(0, 5, 501);
+  // Four doublings, as it was.
+  BOOST_TEST(bench.nat().dump(bench.now).find(" rto=3200ms") != std::string::npos);
+  bench.host_writes(host, text("again"));
+  bench.ack(0, 10, 501);  // sent once, and a sample
   BOOST_TEST(bench.nat().dump(bench.now).find(" rto=200ms") != std::string::npos);
 }
 
@@ -88,8 +102,11 @@ TCP_CASE(repeats_a_lost_fin_and_a_fin_with_its_data) {
   bench.expect_data(0, 5, kTcpPsh | kTcpFin);
   bench.advance(200ms);
   bench.expect_data(0, 5, kTcpPsh | kTcpFin);
+  bench.advance(100ms);
   bench.ack(0, 5, 501);  // all but the FIN
-  bench.advance(200ms);
+  bench.advance(399ms);  // the back-off stays
+  bench.expect_nothing();
+  bench.advance(1ms);
   bench.expect_data(5, 0, kTcpFin);
   bench.ack(0, 6, 501);
   bench.advance(10s);
