@@ -9,13 +9,12 @@ constexpr size_t kStates = kTcpStates;
 
 constexpr uint32_t bit(TcpState state) { return 1u << static_cast<unsigned>(state); }
 
-// One transition each (RFC 9293 figure 5). There is no listening and no simultaneous open here: the Nat
-// takes a SYN as SYN-RECEIVED, and answers one that crosses its own with nothing.
+// One transition each (RFC 9293 figure 5). There is no listening here: the Nat takes a SYN as SYN-RECEIVED.
 constexpr std::array<uint32_t, kStates> kNext = [] {
   using S = TcpState;
   std::array<uint32_t, kStates> next{};
   const auto set = [&next](S from, uint32_t to) { next[static_cast<size_t>(from)] = to; };
-  set(S::kSynSent, bit(S::kEstablished));
+  set(S::kSynSent, bit(S::kSynReceived) | bit(S::kEstablished));
   set(S::kSynReceived, bit(S::kEstablished) | bit(S::kFinWait1) | bit(S::kCloseWait));
   set(S::kEstablished, bit(S::kFinWait1) | bit(S::kCloseWait));
   set(S::kFinWait1, bit(S::kFinWait2) | bit(S::kClosing) | bit(S::kTimeWait));

@@ -124,11 +124,17 @@ Fate receive_in_syn_sent(TcpRoom& room, Instant now, Connection& c, const Packet
     room.context.counters.increment(Counter::kTcpResetsReceived);
     return Fate::kAbandoned;
   }
-  if (!segment.syn() || !acceptable) {  // a simultaneous open has no host connect to wait for
+  if (!segment.syn()) {
     room.context.drop(DropReason::kTcpUnacceptable, packet.frame);
     return Fate::kLives;
   }
   take_guest_syn(room, now, c, segment);
+  if (!segment.ack()) {  // it crossed ours (RFC 9293 3.5): the host is there already
+    c.opening = Opening::kSynReceived;
+    c.down.timing = false;  // our SYN goes once more, with an ACK
+    transmit_syn(room, now, c);
+    return Fate::kLives;
+  }
   established(room, now, c);
   announce_window(room, c, true);
   c.up.ack_now = true;

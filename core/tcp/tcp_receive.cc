@@ -40,7 +40,10 @@ void TcpProxy::handle_time_wait(Instant now, uint32_t slot, const Packet& packet
     open(now, packet, slot);
     return;
   }
-  if (segment.fin()) record.expires = now + room_.config.time_wait;  // RFC 9293 3.10.7.4
+  const auto length = static_cast<uint32_t>(packet.payload.size()) + 1;
+  if (segment.fin() && sequence + length == record.rcv_nxt) {  // its FIN again: RFC 9293 3.10.7.4
+    record.expires = now + room_.config.time_wait;
+  }
   if (!room_.challenge_acks.allow(now)) {
     room_.context.drop(DropReason::kRateLimited, packet.frame);
     return;
@@ -64,7 +67,11 @@ Fate TcpProxy::receive(Instant now, Connection& c, const Packet& packet) {
   if (c.opening == Opening::kSynSent) {
     const Fate fate = receive_in_syn_sent(room_, now, c, packet);
     if (c.opening != Opening::kSynSent) --accepts_pending_;
-    return fate;
+    if (c.opening != Opening::kDone || (packet.payload.empty() && !segment.fin())) return fate;
+    Packet rest = packet;  // what its SYN-ACK brings beside (RFC 9293 3.10.7.3)
+    rest.tcp.sequence += 1;
+    rest.tcp.flags &= static_cast<uint8_t>(~kTcpSyn);
+    return receive_payload(room_, now, c, rest);
   }
   if (c.opening == Opening::kConnecting) {
     const bool aborted = segment.rst() && (SeqNum(segment.sequence) == c.irs + 1 ||
@@ -98,11 +105,15 @@ namespace {
 SeqNum window_edge(const Connection& c) { return later(c.up.offered, c.receive_next()); }
 
 // RFC 9293 3.10.7.4, first check, as Linux reads it: a segment that begins at the very edge of the
-// window, or ends where the next should begin, still has an ACK worth hearing.
+// window, or ends where the next should begin, still has an ACK worth hearing. So has one behind the byte
+// with which the guest probes a window that is closed: what it says of its own would else go unheard.
 bool acceptable(const Connection& c, const Packet& packet) {
   const SeqNum first(packet.tcp.sequence);
   const auto length = static_cast<uint32_t>(packet.payload.size()) + (packet.tcp.fin() ? 1u : 0u);
-  return (first + length).at_or_after(c.receive_next()) && first.at_or_before(window_edge(c));
+  const SeqNum edge = window_edge(c);
+  const bool after_probe = length == 0 && edge == c.receive_next() && first == edge + 1;
+  return (first + length).at_or_after(c.receive_next()) &&
+         (first.at_or_before(edge) || after_probe);
 }
 
 // Answers a segment that may be forged, within the rate (RFC 5961); nothing else comes of it.
@@ -173,6 +184,12 @@ Fate refuse_stamp(TcpRoom& room, Instant now, Connection& c, const Packet& packe
   return Fate::kLives;
 }
 
+// RFC 9293 3.5, figure 8: both ends sent SYN, and this is the guest's SYN-ACK for ours.
+bool completes_simultaneous_open(const Connection& c, const TcpSegment& segment) {
+  return c.opening == Opening::kSynReceived && segment.ack() && SeqNum(segment.sequence) == c.irs &&
+         SeqNum(segment.acknowledgment) == c.down.iss + 1;
+}
+
 }  // namespace
 
 Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& packet) {
@@ -188,7 +205,16 @@ Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& pa
       transmit_syn(room_, now, c);
       return Fate::kLives;
     }
-    return challenge(room_, now, c, packet, DropReason::kTcpUnacceptable);  // RFC 5961 4.2
+    if (!completes_simultaneous_open(c, segment)) {
+      return challenge(room_, now, c, packet, DropReason::kTcpUnacceptable);  // RFC 5961 4.2
+    }
+    established(room_, now, c);
+    c.down.window = segment.window;  // never scaled in a SYN
+    c.down.window_max = std::max(c.down.window_max, c.down.window);
+    c.down.wl2 = SeqNum(segment.acknowledgment);  // its bare SYN had none
+    announce_window(room_, c, true);
+    c.up.ack_now = true;
+    return Fate::kLives;
   }
   if (!acceptable(c, packet)) return receive_unacceptable(room_, now, c, packet);
   if (!segment.ack()) {
