@@ -48,7 +48,9 @@ void audit_timers(const Connection& c, const TcpConfig& config, const Awaited& a
                "a time to retransmit at is of something unacknowledged");
   audit.expect(!persist || (done && !c.detached && c.in_flight() == 0),
                "the persist timer runs only on an open connection with nothing in flight");
-  audit.expect(!persist || d.window == 0, "the persist timer runs only while the window is closed");
+  audit.expect(
+      !persist || d.window == 0 || c.outstanding() == 0,
+      "the persist timer runs only while the window is closed, or too small for a segment");
   audit.expect(!armed(c.up.ack_deadline) || (done && !c.detached),
                "the delayed-ACK timer runs only on an open connection");
   audit.expect(!done || c.outstanding() == 0 || rto || persist || awaited.ready,

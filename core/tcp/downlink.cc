@@ -223,9 +223,9 @@ Plan plan_next(const Connection& c, size_t budget) {
   // Whole segments; what is over goes with the next round, or is the end.
   const bool to_the_end = plan.bytes == left && left < usable;
   if (plan.bytes > d.mss && !to_the_end) plan.bytes -= plan.bytes % d.mss;
-  // Sender SWS avoidance (RFC 9293 3.8.6.2.1): a short segment only when it is all there is, or half
-  // of the largest window, or nothing is in flight whose ACK would bring more.
-  plan.whole = plan.bytes < d.mss && plan.bytes < d.window_max / 2 && c.outstanding() != 0;
+  // Sender SWS avoidance (RFC 9293 3.8.6.2.1): a short segment only when it is all there is, or half of the
+  // largest window. An ACK of what is out would bring more room; if nothing is, the override timer ends the wait.
+  plan.whole = plan.bytes < d.mss && plan.bytes < d.window_max / 2;
   return plan;
 }
 
@@ -244,6 +244,13 @@ void await_window(Instant now, Connection& c) {
   if (d.window != 0 || (!d.board.empty() && d.board[0].sacked)) return;
   d.persist_deadline = now + c.rtt.rto();
   d.loss_deadline = d.retransmit_at = kNever;
+}
+
+// More is there than the little that the guest's window lets in, and nothing is out whose ACK could tell of more
+// room: so long may that take (RFC 9293 3.8.6.2.1, rule 4).
+void await_larger_window(Instant now, Connection& c) {
+  if (c.outstanding() != 0 || c.down.persist_deadline != kNever) return;
+  c.down.persist_deadline = now + std::clamp<Duration>(c.rtt.rto(), 100ms, 1s);
 }
 
 void note_tail_probe(TcpRoom& room, Connection& c, bool resent) {
@@ -300,6 +307,7 @@ Step step_new(TcpRoom& room, Instant now, Connection& c, Turn& turn) {
   }
   if (sent.drained && !d.fin.has_value()) d.readable = false;
   if (sent.bytes != 0 || sent.fin) account(room, now, c, plan.sequence, sent);
+  if (sent.withheld) await_larger_window(now, c);
   if (sent.withheld || (sent.bytes == 0 && !sent.fin)) {
     const bool eof_just_seen = !sent.withheld && !fin_known && d.fin.has_value();
     return eof_just_seen ? Step::kMore : Step::kDone;
@@ -412,6 +420,26 @@ Fate probe_window(TcpRoom& room, Instant now, Connection& c) {
   if (sent.fin && d.state == DownlinkState::kOpen) d.state = DownlinkState::kFinSent;
   c.rtt.back_off(room.config);
   d.persist_deadline = now + c.rtt.rto();
+  return Fate::kLives;
+}
+
+Fate fill_silly_window(TcpRoom& room, Instant now, Connection& c) {
+  Downlink& d = c.down;
+  d.persist_deadline = kNever;
+  Plan plan = plan_next(c, d.mss);
+  plan.whole = false;
+  plan.frames_max = 1;
+  if (plan.bytes == 0 && !plan.fin_fits) return Fate::kLives;
+  const Sent sent = send_data(room, now, c, plan);
+  if (sent.fate != Fate::kLives) return sent.fate;
+  if (sent.link_full) {
+    await_larger_window(now, c);
+    return Fate::kLives;
+  }
+  if (sent.drained && !d.fin.has_value()) d.readable = false;
+  if (sent.bytes == 0 && !sent.fin) return Fate::kLives;
+  account(room, now, c, plan.sequence, sent);
+  restart_loss_timer(now, c);
   return Fate::kLives;
 }
 

@@ -17,6 +17,10 @@ Fate probe_tail(TcpRoom& room, Instant now, Connection& c);
 // One byte (or the FIN) beyond a closed window (RFC 9293 3.8.6.1).
 Fate probe_window(TcpRoom& room, Instant now, Connection& c);
 
+// As much as a window has room for that is too small to be worth a segment, and stayed so for as long as the
+// override timer (RFC 9293 3.8.6.2.1).
+Fate fill_silly_window(TcpRoom& room, Instant now, Connection& c);
+
 // Whether the host aborted, where pump would not look: the guest has not opened, or its window is full.
 Fate check_host(Connection& c);
 

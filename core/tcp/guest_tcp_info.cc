@@ -43,7 +43,7 @@ std::optional<GuestTcpInfo> TcpProxy::info(const Endpoint& guest, const Endpoint
   info.in_loss = d.phase == LossPhase::kLoss;
   info.duplicate_acks = d.duplicate_acks;
   info.timeouts = d.retries;
-  info.probing = d.persist_deadline != kNever;
+  info.probing = d.persist_deadline != kNever && d.window == 0;
   info.rto = c.rtt.rto();
   info.smoothed_rtt = c.rtt.smoothed();
   info.rtt_variation = c.rtt.variation();

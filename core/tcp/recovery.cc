@@ -347,7 +347,8 @@ bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet
     if (ack == d.una) update_window(c, segment);
     if (d.window != window_before) {
       room.mark_ready(c);
-      d.persist_deadline = kNever;
+      // A silly window that changes a little is waited on no longer for that.
+      if (window_before == 0 || d.window == 0) d.persist_deadline = kNever;
       d.retries = 0;
     }
     return true;

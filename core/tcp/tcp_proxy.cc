@@ -241,7 +241,8 @@ Fate TcpProxy::fire(Instant now, Connection& c) {
   }
   if (c.down.persist_deadline <= now) {
     room_.trace_fired(c.id, TcpTimer::kPersist);
-    const Fate fate = probe_window(room_, now, c);
+    const Fate fate = c.down.window == 0 || c.outstanding() != 0 ? probe_window(room_, now, c)
+                                                                 : fill_silly_window(room_, now, c);
     if (fate != Fate::kLives) return fate;
   }
   if (deadline_of(c, room_.config) <= now) {  // only keep-alive is left

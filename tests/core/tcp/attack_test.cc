@@ -242,6 +242,7 @@ BOOST_AUTO_TEST_CASE(passes_an_abort_through_a_closed_window_at_a_number_the_gue
 BOOST_AUTO_TEST_CASE(passes_an_abort_on_while_the_window_is_full_or_after_both_fins) {
   {
     TcpBench bench(quiet_config());
+    bench.syn_window = 128;
     StreamState& host = bench.establish(1);
     bench.host_writes(host, pattern(3000));
     bench.expect_data(0, 128, kTcpPsh);

@@ -44,6 +44,7 @@ BOOST_AUTO_TEST_CASE(begins_where_a_world_asks_it_to_but_nowhere_else_in_particu
 BOOST_AUTO_TEST_CASE(scales_no_window_when_the_guest_did_not_offer_it) {
   TcpBench bench(quiet_config());
   bench.syn_options = {2, 4, 0x05, 0xb4};
+  bench.syn_window = 1000;
   bench.syn();
   StreamState& host = bench.sockets.streams.back();
   bench.host_connects(host);

@@ -16,6 +16,7 @@ BOOST_AUTO_TEST_SUITE(tcp_window)
 
 TCP_CASE(sends_no_more_than_the_guests_window) {
   TcpBench bench(quiet_config());
+  bench.syn_window = 1280;
   StreamState& host = bench.establish(10);
   bench.host_writes(host, pattern(5000));
   BOOST_TEST(bench.swallow(0) == 1280u);
