@@ -148,6 +148,7 @@ struct Downlink {
   uint32_t reno_sacked = 0;     // bytes they stand for (RFC 6582)
   SeqNum recover;               // SND.NXT when the window fell last, or before what is settled
   Instant reduced_at;           // when it fell last
+  SeqNum timed_out;             // in kLoss: what timed out last
   Rack rack;
   bool frto = false;            // whether the timeout was spurious is being found out (RFC 5682)
   bool new_data_first = false;  // ... by sending new data

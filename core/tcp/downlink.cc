@@ -91,6 +91,14 @@ size_t chunk_of(const TcpRoom& room, const Connection& c, size_t headers) {
   return (gso - ip_headers) / segment * segment;
 }
 
+// Whether the host has a byte at this offset from una.
+bool has_more(const Connection& c, size_t offset) {
+  std::array<uint8_t, 1> byte{};
+  const MutableBytes area(byte);
+  const auto peeked = c.socket->peek(offset, {&area, 1});
+  return peeked && peeked->bytes != 0;
+}
+
 Sent send_data(TcpRoom& room, Instant now, Connection& c, const Plan& plan) {
   Sent sent;
   FrameWriter& writer = room.context.writer;
@@ -121,7 +129,9 @@ Sent send_data(TcpRoom& room, Instant now, Connection& c, const Plan& plan) {
   const SeqNum end = plan.sequence + sent.bytes;
   const bool reached_fin = c.down.fin.has_value() && end == *c.down.fin;
   sent.fin = reached_fin && (plan.fin_fits || sent.bytes < plan.bytes);
-  sent.withheld = plan.whole && !sent.drained && !reached_fin && sent.bytes == plan.bytes;
+  const bool short_of_room =
+      plan.whole && !sent.drained && !reached_fin && sent.bytes == plan.bytes;
+  sent.withheld = short_of_room && has_more(c, offset + sent.bytes);
   if (sent.fate != Fate::kLives || sent.withheld || (sent.bytes == 0 && !sent.fin)) {
     writer.commit({});
     sent.bytes = 0;
@@ -326,7 +336,7 @@ Fate pump(TcpRoom& room, Instant now, Connection& c) {
   while (turn.fate == Fate::kLives) {
     const bool again = d.board.lost_bytes() != 0 && !d.new_data_first;
     if (!again && !has_new_data(c)) {
-      if (!d.new_data_first) break;
+      if (!d.new_data_first || d.recover != d.nxt) break;  // there was some: its ACKs decide
       d.new_data_first = d.frto = false;  // RFC 5682 2.1: without new data it is a timeout like any
       continue;
     }

@@ -57,7 +57,7 @@ Fate retransmission_timeout(TcpRoom& room, Instant now, Connection& c) {
     send_reset(room, now, c);
     return Fate::kAbandoned;
   }
-  if (d.retries == 1) {
+  if (d.phase != LossPhase::kLoss || d.una != d.timed_out) {
     // Once, however often one segment times out (RFC 5681 3.1). Within the answer to another loss it is a
     // second one (4.3); only of the first it can be told whether it was too early.
     const bool first = d.phase == LossPhase::kOpen || d.una.at_or_after(d.recover);
@@ -77,6 +77,7 @@ Fate retransmission_timeout(TcpRoom& room, Instant now, Connection& c) {
   d.congestion.collapse(d.mss, c.in_flight());
   d.recover = d.nxt;
   d.reduced_at = now;
+  d.timed_out = d.una;
   d.phase = LossPhase::kLoss;
   d.tail_probe_out = false;
   c.rtt.back_off(room.config);

@@ -349,6 +349,7 @@ bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet
       room.mark_ready(c);
       // A silly window that changes a little is waited on no longer for that.
       if (window_before == 0 || d.window == 0) d.persist_deadline = kNever;
+      if (window_before == 0) c.rtt.settle(room.config);  // probing is over, and so is its back-off
       d.retries = 0;
     }
     return true;

@@ -88,6 +88,7 @@ class TcpProxy {
   void open(Instant now, const Packet& packet, std::optional<uint32_t> waits);
   void refuse(Instant now, const Packet& packet, SocketError why);
   Fate receive(Instant now, Connection& c, const Packet& packet);
+  Fate receive_beside_syn(Instant now, Connection& c, const Packet& packet);
   Fate receive_synchronized(Instant now, Connection& c, const Packet& packet);
   Fate fire(Instant now, Connection& c);
   Fate visit(Instant now, Connection& c);

@@ -67,11 +67,7 @@ Fate TcpProxy::receive(Instant now, Connection& c, const Packet& packet) {
   if (c.opening == Opening::kSynSent) {
     const Fate fate = receive_in_syn_sent(room_, now, c, packet);
     if (c.opening != Opening::kSynSent) --accepts_pending_;
-    if (c.opening != Opening::kDone || (packet.payload.empty() && !segment.fin())) return fate;
-    Packet rest = packet;  // what its SYN-ACK brings beside (RFC 9293 3.10.7.3)
-    rest.tcp.sequence += 1;
-    rest.tcp.flags &= static_cast<uint8_t>(~kTcpSyn);
-    return receive_payload(room_, now, c, rest);
+    return c.opening == Opening::kDone ? receive_beside_syn(now, c, packet) : fate;
   }
   if (c.opening == Opening::kConnecting) {
     const bool aborted = segment.rst() && (SeqNum(segment.sequence) == c.irs + 1 ||
@@ -192,6 +188,16 @@ bool completes_simultaneous_open(const Connection& c, const TcpSegment& segment)
 
 }  // namespace
 
+// What the SYN-ACK that opened the connection brings beside (RFC 9293 3.10.7.3).
+Fate TcpProxy::receive_beside_syn(Instant now, Connection& c, const Packet& packet) {
+  if (packet.payload.empty() && !packet.tcp.fin()) return Fate::kLives;
+  room_.trace_state(c);  // ESTABLISHED, before a FIN makes it CLOSE-WAIT
+  Packet rest = packet;
+  rest.tcp.sequence += 1;
+  rest.tcp.flags &= static_cast<uint8_t>(~kTcpSyn);
+  return receive_payload(room_, now, c, rest);
+}
+
 Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& packet) {
   const TcpSegment& segment = packet.tcp;
   const SeqNum sequence(segment.sequence);
@@ -214,7 +220,7 @@ Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& pa
     c.down.wl2 = SeqNum(segment.acknowledgment);  // its bare SYN had none
     announce_window(room_, c, true);
     c.up.ack_now = true;
-    return Fate::kLives;
+    return receive_beside_syn(now, c, packet);
   }
   if (!acceptable(c, packet)) return receive_unacceptable(room_, now, c, packet);
   if (!segment.ack()) {

@@ -39,7 +39,7 @@ std::string unlike_any(const Value& vectors, const std::string& got) {
   for (const Value& one : vectors.items) {
     if (at >= got.size()) return {};
     const auto n = static_cast<size_t>(one.items[1].number);
-    const std::string wrong = unlike(one.items[0], got.substr(at, n));
+    std::string wrong = unlike(one.items[0], got.substr(at, n));
     if (!wrong.empty()) return wrong;
     at += n;
   }
