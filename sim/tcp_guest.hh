@@ -89,6 +89,9 @@ class TcpGuest {
   std::optional<Ipv4Address> v4() const;
   std::optional<Ipv6Address> v6() const { return v6_; }
   Ipv6Address link_local() const { return link_local_; }
+  Instant router_since() const {
+    return router_since_;
+  }  // IPv6's first advertisement; kNever: none came
 
   // --- TCP ---
   GuestTcp& tcp() { return tcp_; }
@@ -159,6 +162,7 @@ class TcpGuest {
   std::optional<Ipv6Address> v6_;
   Ipv6Address link_local_;
   std::optional<Ipv6Address> router_v6_;
+  Instant router_since_ = kNever;
   std::map<IpAddress, Neighbour> neighbours_;
   int router_tries_ = 0;
   std::vector<PingRecord> pings_;

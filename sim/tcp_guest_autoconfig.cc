@@ -159,6 +159,7 @@ void TcpGuest::handle_router_advertisement(const Parsed& parsed) {
   }
   // Routed through it even at lifetime 0: the world has no other router, and a test that cares looks
   // at the record.
+  if (!router_v6_.has_value()) router_since_ = queue_.now();
   router_v6_ = parsed.source.v6();
   if (router_mac.has_value()) learn_neighbour(parsed.source, *router_mac);
   if (slaac_.prefix.has_value() && slaac_.prefix->length == 64 && !v6_.has_value()) {

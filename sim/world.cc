@@ -81,6 +81,21 @@ GuestSpec World::guest_for(const WorldConfig& config) {
   return guest;
 }
 
+namespace {
+
+// What the Nat has no duty to: a guest that was sent a damaged ARP reply, or damaged advertisements and options
+// of ours, may believe another address than the gateway's, or another MTU than the link's.
+bool may_take(const WorldConfig& config, const GuestFrame& frame) {
+  constexpr size_t kEthernetBytes = 14;
+  const MacAddress& mac = config.nat.topology.gateway_mac;
+  const bool whole = frame.offload.gso_type != GsoType::kNone ||
+                     frame.bytes.size() <= kEthernetBytes + config.link.limits.mtu;
+  return whole && frame.bytes.size() >= mac.bytes.size() &&
+         std::equal(mac.bytes.begin(), mac.bytes.end(), frame.bytes.begin());
+}
+
+}  // namespace
+
 World::World(const WorldConfig& config)
     : config_(config),
       digest_(config.digest),
@@ -115,7 +130,7 @@ World::World(const WorldConfig& config)
   link_.set_oracle([this](const GuestFrame& frame, const Delivery* delivery) {
     if (delivery == nullptr) {
       segments_.sent(frame);
-    } else if (!delivery->lost) {
+    } else if (!delivery->lost && may_take(config_, frame)) {
       // A script's line may be damaged as it is sent.
       guest::Parsed parsed;
       const bool damaged = delivery->fate.damages() ||
