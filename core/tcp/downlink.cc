@@ -91,14 +91,6 @@ size_t chunk_of(const TcpRoom& room, const Connection& c, size_t headers) {
   return (gso - ip_headers) / segment * segment;
 }
 
-// Whether the host has a byte at this offset from una.
-bool has_more(const Connection& c, size_t offset) {
-  std::array<uint8_t, 1> byte{};
-  const MutableBytes area(byte);
-  const auto peeked = c.socket->peek(offset, {&area, 1});
-  return peeked && peeked->bytes != 0;
-}
-
 Sent send_data(TcpRoom& room, Instant now, Connection& c, const Plan& plan) {
   Sent sent;
   FrameWriter& writer = room.context.writer;
@@ -129,9 +121,7 @@ Sent send_data(TcpRoom& room, Instant now, Connection& c, const Plan& plan) {
   const SeqNum end = plan.sequence + sent.bytes;
   const bool reached_fin = c.down.fin.has_value() && end == *c.down.fin;
   sent.fin = reached_fin && (plan.fin_fits || sent.bytes < plan.bytes);
-  const bool short_of_room =
-      plan.whole && !sent.drained && !reached_fin && sent.bytes == plan.bytes;
-  sent.withheld = short_of_room && has_more(c, offset + sent.bytes);
+  sent.withheld = plan.whole && !sent.drained && !reached_fin && sent.bytes == plan.bytes;
   if (sent.fate != Fate::kLives || sent.withheld || (sent.bytes == 0 && !sent.fin)) {
     writer.commit({});
     sent.bytes = 0;

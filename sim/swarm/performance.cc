@@ -241,7 +241,8 @@ void Performance::judge_guest_end(size_t index, const Ends& ends) {
   const bool dns = plan_.exchanges[index].way == Exchange::Way::kDns;
   const bool aborts = aborted_[index] || guest.app.kind == AppKind::kResetAfter;
   // Without a router it found no way out: every advertisement of ours was lost until later.
-  const bool stranded = guest.remote.address.is_v6() && world_.guest().router_since() > guest.opened;
+  const bool stranded =
+      guest.remote.address.is_v6() && world_.guest().router_since() > guest.opened;
   if (guest.timed_out && !stranded) report(name + "the guest gave it up");
   if (!guest.eof && !guest.reset && !guest.icmp && !guest.timed_out && !aborts) {
     report(name + "it ended without a word to the guest");
