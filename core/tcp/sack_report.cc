@@ -48,8 +48,16 @@ void SackReport::duplicate(SeqNum first, SeqNum last) {
 void SackReport::write(TcpOptions& options, const Reassembly& store, SeqNum base,
                        size_t most) const {
   Blocks blocks(options, most);
-  const size_t first_block = duplicate_ && most != 0 ? 1 : 0;
-  if (first_block != 0) blocks.add(duplicate_first_, duplicate_last_, 0);
+  if (duplicate_ && most != 0) {
+    // When it was noted, what it lies in was taken for received; the host and memory may have kept less.
+    const SeqNum next = base + static_cast<uint32_t>(store.contiguous());
+    if (duplicate_first_.before(next)) {
+      blocks.add(duplicate_first_, duplicate_last_.before(next) ? duplicate_last_ : next, 0);
+    } else if (store.range_at(bytes_between(base, duplicate_first_)).first != 0) {
+      blocks.add(duplicate_first_, duplicate_last_, 0);
+    }
+  }
+  const size_t first_block = options.sack_count;
   if (!store.has_gaps()) return;
   for (size_t i = 0; i < count_ && !blocks.full(); ++i) {
     if (recent_[i].before(base)) continue;

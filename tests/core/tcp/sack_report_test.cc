@@ -125,6 +125,21 @@ TCP_CASE(reports_a_held_segment_that_came_twice_with_its_block) {  // RFC 2883 4
   expect_blocks(bench, 0, {{35, 40}, {20, 45}});
 }
 
+TCP_CASE(reports_no_more_of_a_batch_than_was_kept) {  // RFC 2883 4
+  Config config = quiet_config();
+  config.limits.tcp_uplink_bytes_total = 0;
+  for (const size_t taken : {size_t{1}, size_t{0}}) {
+    TcpBench bench(config);
+    StreamState& host = bench.establish();
+    host.write_room = taken;
+    const ByteVector once =
+        bench.segment(kTcpAck, kGuestIsn + 1, bench.isn + 1, 501, text("hello"), {});
+    bench.frames({once, once});
+    const auto acked = static_cast<uint32_t>(taken);
+    expect_blocks(bench, acked, acked != 0 ? Blocks{{0, acked}} : Blocks{});
+  }
+}
+
 TCP_CASE(survives_saving_and_restoring) {
   TcpBench bench(quiet_config());
   bench.establish();
