@@ -8,7 +8,6 @@ namespace dashi::guest {
 
 namespace {
 
-constexpr size_t kEthernet = 14;
 constexpr size_t kUdpHeader = 8;
 constexpr size_t kTcpHeader = 20;
 
@@ -144,12 +143,12 @@ uint32_t pseudo_header_sum(const IpAddress& source, const IpAddress& destination
 
 std::optional<ParseError> parse_frame(const GuestFrame& frame, Parsed& parsed) {
   const Bytes bytes = frame.bytes;
-  if (bytes.size() < kEthernet) return ParseError::kMalformed;
+  if (bytes.size() < kEthernetHeader) return ParseError::kMalformed;
   parsed = Parsed{};
   parsed.to = load<MacAddress>(bytes);
   parsed.from = load<MacAddress>(bytes.subspan(6));
   parsed.ether_type = get16(bytes, 12);
-  parsed.network = bytes.subspan(kEthernet);
+  parsed.network = bytes.subspan(kEthernetHeader);
   std::optional<ParseError> error;
   if (parsed.ether_type == kEtherIpv4) error = parse_ipv4(parsed.network, parsed);
   if (parsed.ether_type == kEtherIpv6) error = parse_ipv6(parsed.network, parsed);
@@ -170,7 +169,7 @@ std::optional<ParseError> parse_frame(const GuestFrame& frame, Parsed& parsed) {
 std::vector<uint8_t> ethernet(const MacAddress& to, const MacAddress& from, uint16_t ether_type,
                               Bytes payload) {
   std::vector<uint8_t> frame;
-  frame.reserve(kEthernet + payload.size());
+  frame.reserve(kEthernetHeader + payload.size());
   put_bytes(frame, to.bytes);
   put_bytes(frame, from.bytes);
   put16(frame, ether_type);
@@ -192,7 +191,7 @@ std::vector<uint8_t> arp(const MacAddress& to, uint16_t operation, const MacAddr
 std::vector<uint8_t> ip(const MacAddress& to, const MacAddress& from, const IpOut& header,
                         Bytes transport, size_t checksum_offset) {
   std::vector<uint8_t> frame;
-  frame.reserve(kEthernet + 40 + transport.size());
+  frame.reserve(kEthernetHeader + 40 + transport.size());
   put_bytes(frame, to.bytes);
   put_bytes(frame, from.bytes);
   const bool v4 = header.destination.is_v4();
@@ -215,7 +214,8 @@ std::vector<uint8_t> ip(const MacAddress& to, const MacAddress& from, const IpOu
   put_bytes(frame, header.source.bytes());
   put_bytes(frame, header.destination.bytes());
   if (v4) {
-    set16(frame, kEthernet + 10, finish_sum(sum_words(Bytes(frame).subspan(kEthernet, 20), 0)));
+    set16(frame, kEthernetHeader + 10,
+          finish_sum(sum_words(Bytes(frame).subspan(kEthernetHeader, 20), 0)));
   }
   const size_t transport_at = frame.size();
   put_bytes(frame, transport);
@@ -308,7 +308,7 @@ std::vector<uint8_t> echo(const MacAddress& to, const MacAddress& from, const Ip
 Offload leave_checksum(std::vector<uint8_t>& frame, uint16_t gso_size) {
   Offload offload;
   const bool v4 = get16(frame, 12) == kEtherIpv4;
-  const size_t start = kEthernet + (v4 ? 20 : 40);
+  const size_t start = kEthernetHeader + (v4 ? 20 : 40);
   const uint8_t protocol = frame[v4 ? 23 : 20];
   const size_t place = start + checksum_place(protocol);
   const Bytes whole(frame);

@@ -11,6 +11,7 @@
 
 namespace dashi::guest {
 
+inline constexpr size_t kEthernetHeader = 14;  // bytes
 inline constexpr uint16_t kEtherIpv4 = 0x0800;
 inline constexpr uint16_t kEtherArp = 0x0806;
 inline constexpr uint16_t kEtherIpv6 = 0x86dd;

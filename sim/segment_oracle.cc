@@ -26,11 +26,11 @@ bool read(const GuestFrame& frame, Parsed& segment) {
 
 // A fragment, or behind headers of IPv6 that a fragment's may be among.
 bool in_pieces(Bytes frame) {
-  constexpr size_t kIp = 14;
-  if (frame.size() < kIp + 20) return false;
+  if (frame.size() < guest::kEthernetHeader + 20) return false;
   const uint16_t type = guest::get16(frame, 12);
-  if (type == guest::kEtherIpv4) return (guest::get16(frame, kIp + 6) & 0x3fff) != 0;
-  const uint8_t next = frame[kIp + 6];
+  if (type == guest::kEtherIpv4)
+    return (guest::get16(frame, guest::kEthernetHeader + 6) & 0x3fff) != 0;
+  const uint8_t next = frame[guest::kEthernetHeader + 6];
   return type == guest::kEtherIpv6 && (next == 0 || next == 43 || next == 44 || next == 60);
 }
 

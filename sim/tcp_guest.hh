@@ -89,9 +89,8 @@ class TcpGuest {
   std::optional<Ipv4Address> v4() const;
   std::optional<Ipv6Address> v6() const { return v6_; }
   Ipv6Address link_local() const { return link_local_; }
-  Instant router_since() const {
-    return router_since_;
-  }  // IPv6's first advertisement; kNever: none came
+  // IPv6's first router advertisement; kNever: none came.
+  Instant router_since() const { return router_since_; }
 
   // --- TCP ---
   GuestTcp& tcp() { return tcp_; }

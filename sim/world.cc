@@ -1,8 +1,9 @@
 #include "sim/world.hh"
 
-#include <cstring>
+#include <algorithm>
 
 #include "core/tcp/connection.hh"
+#include "sim/guest_wire.hh"
 
 namespace dashi {
 
@@ -39,6 +40,16 @@ std::optional<uint32_t> window_of(const std::optional<GuestTcpInfo>& info) {
   const bool open = state != State::kSynSent && state != State::kSynReceived &&
                     state != State::kTimeWait && state != State::kClosed;
   return open ? std::optional(info->send_window) : std::nullopt;
+}
+
+// What the Nat has no duty to: a guest that was sent a damaged ARP reply, or damaged advertisements and options
+// of ours, may believe another address than the gateway's, or another MTU than the link's.
+bool may_take(const WorldConfig& config, const GuestFrame& frame) {
+  const MacAddress& mac = config.nat.topology.gateway_mac;
+  const bool whole = frame.offload.gso_type != GsoType::kNone ||
+                     frame.bytes.size() <= guest::kEthernetHeader + config.link.limits.mtu;
+  return whole && frame.bytes.size() >= mac.bytes.size() &&
+         std::equal(mac.bytes.begin(), mac.bytes.end(), frame.bytes.begin());
 }
 
 }  // namespace
@@ -80,21 +91,6 @@ GuestSpec World::guest_for(const WorldConfig& config) {
   guest.ipv6 = guest.ipv6 && topology.ipv6;
   return guest;
 }
-
-namespace {
-
-// What the Nat has no duty to: a guest that was sent a damaged ARP reply, or damaged advertisements and options
-// of ours, may believe another address than the gateway's, or another MTU than the link's.
-bool may_take(const WorldConfig& config, const GuestFrame& frame) {
-  constexpr size_t kEthernetBytes = 14;
-  const MacAddress& mac = config.nat.topology.gateway_mac;
-  const bool whole = frame.offload.gso_type != GsoType::kNone ||
-                     frame.bytes.size() <= kEthernetBytes + config.link.limits.mtu;
-  return whole && frame.bytes.size() >= mac.bytes.size() &&
-         std::equal(mac.bytes.begin(), mac.bytes.end(), frame.bytes.begin());
-}
-
-}  // namespace
 
 World::World(const WorldConfig& config)
     : config_(config),

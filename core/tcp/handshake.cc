@@ -71,8 +71,6 @@ void take_guest_syn(TcpRoom& room, Instant now, Connection& c, const TcpSegment&
   }
   c.down.window = segment.window;  // never scaled in a SYN
   c.down.window_max = segment.window;
-  c.down.wl1 = c.irs;
-  c.down.wl2 = SeqNum(segment.acknowledgment);
 }
 
 void host_connected(TcpRoom& room, Instant now, Connection& c) {
@@ -94,6 +92,8 @@ void established(TcpRoom& room, Instant now, Connection& c) {
   c.down.state = DownlinkState::kOpen;
   c.down.una = c.down.iss + 1;
   c.down.nxt = c.down.una;
+  c.down.wl1 = c.irs;
+  c.down.wl2 = c.down.iss;  // what acknowledges the SYN is newer than the guest's own
   c.down.sampled_to = c.down.una;
   c.down.loss_deadline = kNever;
   if (c.down.timing) c.rtt.sample(room.config, now, now - c.down.timed_at);

@@ -215,9 +215,7 @@ Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& pa
       return challenge(room_, now, c, packet, DropReason::kTcpUnacceptable);  // RFC 5961 4.2
     }
     established(room_, now, c);
-    c.down.window = segment.window;  // never scaled in a SYN
-    c.down.window_max = std::max(c.down.window_max, c.down.window);
-    c.down.wl2 = SeqNum(segment.acknowledgment);  // its bare SYN had none
+    receive_ack(room_, now, c, packet);
     announce_window(room_, c, true);
     c.up.ack_now = true;
     return receive_beside_syn(now, c, packet);
@@ -234,10 +232,6 @@ Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& pa
       return Fate::kLives;
     }
     established(room_, now, c);
-    c.down.window = static_cast<uint32_t>(segment.window) << c.down.shift;
-    c.down.window_max = std::max(c.down.window_max, c.down.window);
-    c.down.wl1 = sequence;
-    c.down.wl2 = SeqNum(segment.acknowledgment);
   }
   if (!receive_ack(room_, now, c, packet)) {
     return challenge(room_, now, c, packet, DropReason::kTcpUnacceptable);

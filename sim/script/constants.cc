@@ -183,15 +183,13 @@ std::string names_of(int64_t bits, std::string_view prefix) {
 const Value* misnamed(const CallSpec& call) {
   const bool polls = call.name == "poll";
   for (size_t i = 0; i < call.arguments.size(); ++i) {
-    const Value* wrong = nullptr;
+    const Value& argument = call.arguments[i];
     for (const Place& place : kPlaces) {
-      const bool here = call.name == place.call && i == place.argument;
-      if (here && wrong == nullptr) wrong = misnamed_in(call.arguments[i], place.prefix);
+      if (call.name != place.call || i != place.argument) continue;
+      if (const Value* wrong = misnamed_in(argument, place.prefix)) return wrong;
     }
-    if (polls || call.name.rfind("epoll_", 0) == 0)
-      wrong =
-          wrong != nullptr ? wrong : misnamed_event(call.arguments[i], polls ? "POLL" : "EPOLL");
-    if (wrong != nullptr) return wrong;
+    if (!polls && call.name.rfind("epoll_", 0) != 0) continue;
+    if (const Value* wrong = misnamed_event(argument, polls ? "POLL" : "EPOLL")) return wrong;
   }
   return nullptr;
 }

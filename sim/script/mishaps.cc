@@ -8,7 +8,6 @@
 namespace dashi::script {
 namespace {
 
-constexpr size_t kEthernet = 14;
 constexpr size_t kIpv4Header = 20;
 constexpr size_t kIpv6Header = 40;
 constexpr uint32_t kFragmentId = 0x0bad;
@@ -20,22 +19,22 @@ void set16(std::vector<uint8_t>& in, size_t at, size_t value) {
 }
 
 std::vector<uint8_t> fragment4(Bytes frame, Bytes part, size_t offset, bool more) {
-  std::vector<uint8_t> out(frame.begin(), frame.begin() + kEthernet + kIpv4Header);
-  set16(out, kEthernet + 2, kIpv4Header + part.size());
-  set16(out, kEthernet + 4, kFragmentId);
-  set16(out, kEthernet + 6, offset / 8 | (more ? 0x2000u : 0));
-  set16(out, kEthernet + 10, 0);
-  const Bytes header = Bytes(out).subspan(kEthernet);
-  set16(out, kEthernet + 10, guest::finish_sum(guest::sum_words(header, 0)));
+  std::vector<uint8_t> out(frame.begin(), frame.begin() + guest::kEthernetHeader + kIpv4Header);
+  set16(out, guest::kEthernetHeader + 2, kIpv4Header + part.size());
+  set16(out, guest::kEthernetHeader + 4, kFragmentId);
+  set16(out, guest::kEthernetHeader + 6, offset / 8 | (more ? 0x2000u : 0));
+  set16(out, guest::kEthernetHeader + 10, 0);
+  const Bytes header = Bytes(out).subspan(guest::kEthernetHeader);
+  set16(out, guest::kEthernetHeader + 10, guest::finish_sum(guest::sum_words(header, 0)));
   out.insert(out.end(), part.begin(), part.end());
   return out;
 }
 
 std::vector<uint8_t> fragment6(Bytes frame, Bytes part, size_t offset, bool more) {
-  std::vector<uint8_t> out(frame.begin(), frame.begin() + kEthernet + kIpv6Header);
-  set16(out, kEthernet + 4, 8 + part.size());
-  const uint8_t next = out[kEthernet + 6];
-  out[kEthernet + 6] = kFragmentHeader;
+  std::vector<uint8_t> out(frame.begin(), frame.begin() + guest::kEthernetHeader + kIpv6Header);
+  set16(out, guest::kEthernetHeader + 4, 8 + part.size());
+  const uint8_t next = out[guest::kEthernetHeader + 6];
+  out[guest::kEthernetHeader + 6] = kFragmentHeader;
   out.insert(out.end(), {next, 0});
   guest::put16(out, static_cast<uint16_t>(offset | (more ? 1u : 0)));
   guest::put32(out, kFragmentId);
@@ -45,10 +44,11 @@ std::vector<uint8_t> fragment6(Bytes frame, Bytes part, size_t offset, bool more
 
 // RFC 791 3.2, RFC 8200 4.5: parts of `each` bytes, which are eights of them.
 std::vector<std::vector<uint8_t>> fragments(Bytes frame, size_t each) {
-  const bool whole = frame.size() >= kEthernet + kIpv6Header;
-  const bool v4 = whole && frame[kEthernet] >> 4 == 4;
-  if (!whole || (!v4 && frame[kEthernet] >> 4 != 6)) return {{frame.begin(), frame.end()}};
-  const Bytes payload = frame.subspan(kEthernet + (v4 ? kIpv4Header : kIpv6Header));
+  const bool whole = frame.size() >= guest::kEthernetHeader + kIpv6Header;
+  const bool v4 = whole && frame[guest::kEthernetHeader] >> 4 == 4;
+  if (!whole || (!v4 && frame[guest::kEthernetHeader] >> 4 != 6))
+    return {{frame.begin(), frame.end()}};
+  const Bytes payload = frame.subspan(guest::kEthernetHeader + (v4 ? kIpv4Header : kIpv6Header));
   each = std::max<size_t>(8, each / 8 * 8);
   std::vector<std::vector<uint8_t>> parts;
   for (size_t at = 0; at < payload.size(); at += each) {
