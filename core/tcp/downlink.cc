@@ -1,6 +1,7 @@
 #include "core/tcp/downlink.hh"
 
 #include <algorithm>
+#include <array>
 
 #include "core/tcp/loss_timers.hh"
 #include "core/tcp/planted.hh"
@@ -107,21 +108,23 @@ Sent send_data(TcpRoom& room, Instant now, Connection& c, const Plan& plan) {
     return sent;
   }
   const uint32_t offset = bytes_between(c.down.una, plan.sequence);
-  const size_t areas = lay_out(room, slots, headers, chunk, most);
+  size_t areas = lay_out(room, slots, headers, chunk, most);
+  std::array<uint8_t, 1> beyond{};
+  const bool looks_beyond = plan.whole && slots.size() == frames;
+  if (looks_beyond) room.areas[areas++] = beyond;  // tells whether what fits is all there is
   if (most != 0) {
     const auto peeked =
         c.socket->peek(offset, std::span<const MutableBytes>(room.areas).first(areas));
     if (!peeked && peeked.error() != SocketError::kWouldBlock) sent.fate = Fate::kReset;
-    sent.bytes = peeked ? static_cast<uint32_t>(peeked->bytes) : 0;
+    const auto there = peeked ? static_cast<uint32_t>(peeked->bytes) : 0;
+    sent.bytes = std::min(there, static_cast<uint32_t>(most));
+    sent.withheld = there > most;
     sent.drained = !peeked || peeked->eof;
-    if (peeked && peeked->eof && !c.down.fin.has_value()) {
-      c.down.fin = plan.sequence + sent.bytes;
-    }
+    if (peeked && peeked->eof && !c.down.fin.has_value()) c.down.fin = plan.sequence + there;
   }
   const SeqNum end = plan.sequence + sent.bytes;
   const bool reached_fin = c.down.fin.has_value() && end == *c.down.fin;
   sent.fin = reached_fin && (plan.fin_fits || sent.bytes < plan.bytes);
-  sent.withheld = plan.whole && !sent.drained && !reached_fin && sent.bytes == plan.bytes;
   if (sent.fate != Fate::kLives || sent.withheld || (sent.bytes == 0 && !sent.fin)) {
     writer.commit({});
     sent.bytes = 0;
