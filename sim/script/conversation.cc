@@ -64,14 +64,21 @@ std::string transport_difference(const PacketSpec& line, const SeenPacket& seen)
   return agrees(family, icmp, std::get<IcmpSpec>(seen.transport)) ? "" : kOther;
 }
 
-// What is not the transport's: TTL, TOS, bytes.
+// From, to.
+std::pair<MacAddress, MacAddress> macs_of(Bytes frame) {
+  return {load<MacAddress>(frame.subspan(sizeof(MacAddress))), load<MacAddress>(frame)};
+}
+
+// What is not the transport's: MAC addresses, TTL, TOS, bytes.
 std::string other_difference(const PacketSpec& line, const SeenPacket& seen) {
   if (line.ttl && *line.ttl != seen.ttl) return "its TTL is " + std::to_string(seen.ttl);
   if (line.tos && *line.tos != seen.tos) return "its TOS is " + std::to_string(seen.tos);
   if (line.ecn && *line.ecn != (seen.tos & 3))
     return "its ECN bits are " + std::to_string(seen.tos & 3);
-  if (line.macs && MacAddress(load<MacAddress>(seen.frame)) != line.macs->second) {
-    return "it is sent to " + to_string(load<MacAddress>(seen.frame));
+  if (line.macs) {
+    const auto [from, to] = macs_of(seen.frame);
+    if (to != line.macs->second) return "it is sent to " + to_string(to);
+    if (from != line.macs->first) return "it is sent from " + to_string(from);
   }
   if (line.any_ect && (seen.tos & 3) != 1 && (seen.tos & 3) != 2)
     return "its ECN bits are " + std::to_string(seen.tos & 3);

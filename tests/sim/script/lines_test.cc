@@ -56,6 +56,26 @@ BOOST_AUTO_TEST_CASE(a_message_is_met_by_what_it_says_and_more) {
                  "something else");
 }
 
+BOOST_AUTO_TEST_CASE(both_mac_addresses_of_a_line_are_compared) {
+  const std::string nat = "52:55:0a:00:00:01", guest = "02:00:00:00:00:02";
+  const auto ends_so = [](const std::string& text, const std::string& how) {
+    const Outcome outcome = outcome_over(Family::kIpv4, text);
+    BOOST_TEST((outcome.kind == Outcome::Kind::kDiffers));
+    BOOST_TEST(outcome.reason.substr(outcome.reason.rfind(": ") + 2) == how);
+  };
+  const std::pair<std::string, std::string> kinds[] = {
+      {kWho, "arp reply gateway\n"},
+      {"0 < dhcp discover\n", "dhcp offer\n"},
+      {"0 < dns query A a.example\n", "dns reply A a.example\n"},
+      {"0 < udp (4)\n", "icmp unreachable port_unreachable\n"},
+      {"0 < S 0:0(0) win 1 <mss 1000>\n", "R. 0:0(0) ack 1\n"}};
+  for (const auto& [said, answer] : kinds) {
+    expect_pass(said + "+0 > mac " + nat + " > " + guest + " " + answer);
+    ends_so(said + "+0 > mac " + guest + " > " + guest + " " + answer, "it is sent from " + nat);
+    ends_so(said + "+0 > mac " + nat + " > " + nat + " " + answer, "it is sent to " + guest);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_message_says_what_must_not_be_there) {
   const std::string discover = "0 < dhcp discover\n+0 > dhcp offer without ";
   expect_pass(discover + "domain\n");
