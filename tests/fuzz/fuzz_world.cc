@@ -285,13 +285,6 @@ void run_twice(Bytes input, void (*program)(FuzzWorld& world, Input& input)) {
        (difference ? to_string(*difference) : std::string("but not again")));
 }
 
-void run_once_or_twice(Bytes input, void (*program)(FuzzWorld& world, Input& input)) {
-  uint32_t sum = 0;
-  for (const uint8_t byte : input) sum = sum * 31 + byte;
-  if (sum * 0x9e3779b9u >> 30 == 0) return run_twice(input, program);
-  (void)run(input, program, {false, 0x5a, DigestOptions{}});
-}
-
 }  // namespace dashi::fuzz
 
 // What freed memory is held back from reuse is one input's, and few frames of a stack name the place: a

@@ -135,8 +135,5 @@ class FuzzWorld {
 
 // Runs the input in two worlds made by its first two bytes, and compares.
 void run_twice(Bytes input, void (*program)(FuzzWorld& world, Input& input));
-// As run_twice() for one input of four, by its bytes; the others run once and are not restored. For what
-// is so short that most of its time is the making, saving and restoring of a Nat.
-void run_once_or_twice(Bytes input, void (*program)(FuzzWorld& world, Input& input));
 
 }  // namespace dashi::fuzz
