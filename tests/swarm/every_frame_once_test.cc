@@ -4,8 +4,10 @@
 //
 // A run that fails is named by its session and its faults; given those after `--`, the program does that
 // run alone.
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <iostream>
+#include <sstream>
 
 #include "tests/swarm/sessions.hh"
 
@@ -29,22 +31,23 @@ std::string to_string(const FaultDecision& decision) {
          std::to_string(decision.ordinal) + ":" + std::to_string(decision.argument);
 }
 
-// As printed by to_string.
+// As printed by to_string; anything else is an error, for a run without the fault would be green.
 FaultDecision parse(const std::string& text) {
-  const size_t first = text.find(':');
-  const size_t second = text.find(':', first + 1);
-  const size_t third = text.find(':', second + 1);
-  BOOST_REQUIRE(third != std::string::npos);
+  std::istringstream left(text);
+  std::string kind;
+  std::string way;
+  char colon = 0;
   FaultDecision decision;
-  const std::string kind = text.substr(0, first);
+  std::getline(left, kind, ':');
+  std::getline(left, way, ':');
+  left >> decision.ordinal >> colon >> decision.argument;
+  decision.stream = way == "up" ? SimLink::kUpStream : SimLink::kDownStream;
   for (auto i = static_cast<uint8_t>(Kind::kLose); i <= static_cast<uint8_t>(Kind::kTruncate);
        ++i) {
-    if (kind == name_of(static_cast<Kind>(i))) decision.kind = static_cast<Kind>(i);
+    decision.kind = static_cast<Kind>(i);
+    if (to_string(decision) == text) return decision;
   }
-  const bool up = text.substr(first + 1, second - first - 1) == "up";
-  decision.stream = up ? SimLink::kUpStream : SimLink::kDownStream;
-  decision.ordinal = std::stoull(text.substr(second + 1, third - second - 1));
-  decision.argument = std::stoull(text.substr(third + 1));
+  BOOST_FAIL("no such fault: " + text);
   return decision;
 }
 
@@ -123,8 +126,16 @@ bool run_as_asked(const std::vector<Session>& sessions) {
   if (suite.argc < 2) return false;
   std::vector<FaultDecision> faults;
   for (int i = 2; i < suite.argc; ++i) faults.push_back(parse(suite.argv[i]));
-  for (const Session& session : sessions) {
-    if (session.name == suite.argv[1]) Sweep(session).run(faults);
+  const auto session =
+      std::find_if(sessions.begin(), sessions.end(),
+                   [&](const Session& candidate) { return candidate.name == suite.argv[1]; });
+  BOOST_REQUIRE_MESSAGE(session != sessions.end(), "no such session: " << suite.argv[1]);
+  const std::vector<FrameName> frames = Sweep(*session).frames_of(faults);
+  for (const FaultDecision& asked : faults) {
+    const bool met = std::any_of(frames.begin(), frames.end(), [&](const FrameName& frame) {
+      return frame.stream == asked.stream && frame.ordinal == asked.ordinal;
+    });
+    BOOST_REQUIRE_MESSAGE(met, "no such frame: " << to_string(asked));
   }
   return true;
 }
