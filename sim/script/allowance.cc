@@ -164,7 +164,8 @@ std::string allowed_instead(const PacketSpec& line, const SeenPacket& seen, cons
   const auto* tcp = std::get_if<TcpSpec>(&line.transport);
   const auto* came = std::get_if<TcpSpec>(&seen.transport);
   if (tcp == nullptr || came == nullptr) return {};
-  if ((tcp->flags & kRst) != 0 && (came->flags & kFin) != 0) return kSplit;
+  const bool split = (tcp->flags & kRst) != 0 && (came->flags & kFin) != 0;
+  if (split && (heard.flags & kSyn) != 0) return kSplit;
   const bool acks = is_pure_ack(line.transport) && is_pure_ack(seen.transport);
   const uint32_t taken = came->ack.value_or(heard.begin) - heard.begin;
   if (acks && tcp->ack != came->ack && taken > 0 && taken < heard.length) return kTrims;

@@ -241,6 +241,19 @@ BOOST_AUTO_TEST_CASE(nothing_is_allowed_that_no_rfc_leaves_open) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_close_for_a_reset_is_allowed_of_a_far_end_that_left_during_the_handshake) {
+  expect_allowed(
+      "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 fcntl(3, F_SETFL, O_NONBLOCK) = 0\n"
+      "+0 connect(3, ..., ...) = -1 EINPROGRESS (Operation now in progress)\n"
+      "+0 > S 0:0(0) <...>\n+0 close(3) = 0\n"
+      "+.1 < S. 0:0(0) ack 1 win 50000 <mss 1000>\n+0 > R 1:1(0)\n",
+      7, "RFC 9293 3.6: the far end's close is passed on as a close");
+  const Outcome later = outcome_of(kOpen + "+5 close(4) = 0\n+0 > R. 1:1(0) ack 1\n", true);
+  BOOST_TEST((later.kind == Kind::kDiffers));
+  BOOST_TEST(later.where.line == 9);
+  BOOST_TEST(later.allowed_by.empty(), later.allowed_by);
+}
+
 BOOST_AUTO_TEST_CASE(a_setting_is_made_before_the_script_begins_and_not_after) {
   const std::string scale8 = "sysctl -q net.ipv4.tcp_rmem=\"4096 1 15728640\"";
   const std::string syn =
