@@ -1,5 +1,7 @@
 #include "sim/script/constants.hh"
 
+#include "sim/script/socket_options.hh"
+
 namespace dashi::script {
 namespace {
 
@@ -125,6 +127,15 @@ const Value* misnamed_in(const Value& value, std::string_view prefix) {
   return nullptr;
 }
 
+// setsockopt(4, LEVEL, OPTION, ...).
+const Value* misnamed_option(const CallSpec& call) {
+  if (call.arguments.size() < 3) return nullptr;
+  const Value& level = call.arguments[1];
+  const Value& option = call.arguments[2];
+  if (level.kind == Value::Kind::kWord && !is_socket_level(level.text)) return &level;
+  return option.kind == Value::Kind::kWord && !is_socket_option(option.text) ? &option : nullptr;
+}
+
 // events and revents in {fd=4, events=POLLIN} and in [{fd=4, events=POLLIN}].
 const Value* misnamed_event(const Value& value, std::string_view prefix) {
   for (const char* name : {"events", "revents"}) {
@@ -181,6 +192,7 @@ std::string names_of(int64_t bits, std::string_view prefix) {
 }
 
 const Value* misnamed(const CallSpec& call) {
+  if (call.name == "setsockopt" || call.name == "getsockopt") return misnamed_option(call);
   const bool polls = call.name == "poll";
   for (size_t i = 0; i < call.arguments.size(); ++i) {
     const Value& argument = call.arguments[i];

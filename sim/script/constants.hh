@@ -1,5 +1,5 @@
 // The names that a call's flags and commands have: MSG_PEEK, O_NONBLOCK|O_RDWR, with Linux's numbers, so
-// that a script may write either. Socket options are not here: far_end_options knows them by name.
+// that a script may write either. Socket options are not here: socket_options knows them by name.
 #pragma once
 
 #include <optional>

@@ -3,6 +3,7 @@
 
 #include "sim/script/constants.hh"
 #include "sim/script/far_end.hh"
+#include "sim/script/socket_options.hh"
 
 namespace dashi::script {
 namespace {
@@ -28,10 +29,15 @@ constexpr int64_t kSetFlags = 4;      // F_SETFL
 constexpr int64_t kReadWrite = 2;     // O_RDWR
 constexpr int64_t kNonblock = 04000;  // O_NONBLOCK
 
-// Options that give the stream between application and NAT a meaning a byte pipe has not.
-constexpr std::array<const char*, 10> kNotServed{
-    "TCP_USER_TIMEOUT", "SO_TIMESTAMPING", "TCP_NOTSENT_LOWAT", "TCP_INQ", "TCP_MD5SIG",
-    "TCP_FASTOPEN",     "TCP_CORK",        "TCP_FASTOPEN_KEY",  "TCP_ULP", "TCP_REPAIR"};
+// Nothing: it can be set, or asked for if it was.
+std::optional<CallResult> refused(const CallSpec& call) {
+  const Value& level = call.arguments[1];
+  const Value& option = call.arguments[2];
+  if (level.kind != Value::Kind::kWord || option.kind != Value::Kind::kWord)
+    return CallResult::not_served("an option without its name");
+  if (takes_option(level.text, option.text)) return std::nullopt;
+  return CallResult::not_served("the option " + option.text);
+}
 
 }  // namespace
 
@@ -40,25 +46,27 @@ constexpr std::array<const char*, 10> kNotServed{
 CallResult FarEnd::setsockopt(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
   if (descriptor == nullptr) return CallResult::failed("EBADF");
-  const Value& option = call.arguments[2];
+  if (const auto no = refused(call)) return *no;
+  const std::string& option = call.arguments[2].text;
   const Value& value = call.arguments[3];
-  if (holds_word(option, "SO_LINGER") && value.kind == Value::Kind::kStruct) {
+  if (option == "SO_LINGER") {
     const Value* on = member(value, "onoff");
     const Value* linger = member(value, "linger");
-    descriptor->resets_on_close =
-        on != nullptr && linger != nullptr && on->number == 1 && linger->number == 0;
+    if (on == nullptr || linger == nullptr) return CallResult::not_served("this form of SO_LINGER");
+    if (on->number != 0 && linger->number != 0)
+      return CallResult::not_served("a close that waits, by SO_LINGER");
+    descriptor->resets_on_close = on->number != 0;
   }
-  for (const char* name : kNotServed) {
-    if (holds_word(option, name)) return CallResult::not_served(std::string("the option ") + name);
-  }
-  if (value.items.size() == 1) descriptor->options[option.text] = value.items[0].number;
+  if (value.items.size() == 1) descriptor->options[option] = value.items[0].number;
   return CallResult::returned(0);
 }
 
 CallResult FarEnd::getsockopt(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
   if (descriptor == nullptr) return CallResult::failed("EBADF");
-  if (!holds_word(call.arguments[2], "SO_ERROR")) return kept_option(*descriptor, call);
+  const bool error_asked =
+      holds_word(call.arguments[1], "SOL_SOCKET") && holds_word(call.arguments[2], "SO_ERROR");
+  if (!error_asked) return kept_option(*descriptor, call);
   std::string error = "0";
   if (descriptor->kind == Descriptor::Kind::kStream) {
     if (const auto end = terminal(*descriptor); end && end->value < 0) error = end->error;
@@ -75,6 +83,7 @@ CallResult FarEnd::getsockopt(const CallSpec& call) {
 
 // What was set is given back; what a kernel begins with is not known here.
 CallResult FarEnd::kept_option(const Descriptor& descriptor, const CallSpec& call) const {
+  if (const auto no = refused(call)) return *no;
   const std::string& name = call.arguments[2].text;
   const auto set = descriptor.options.find(name);
   const Value& expected = call.arguments[3];

@@ -293,6 +293,31 @@ BOOST_AUTO_TEST_CASE(what_is_not_served_is_a_skip_with_its_line) {
   BOOST_TEST(outcome.reason == "the call splice is not served");
 }
 
+BOOST_AUTO_TEST_CASE(an_option_that_would_act_on_a_call_is_a_skip) {
+  const auto set = [](const std::string& option, const std::string& value) {
+    return kOpen + "+0 setsockopt(4, " + option + ", " + value + ", 4) = 0\n";
+  };
+  const auto is_skip = [](const std::string& text, const std::string& reason) {
+    const Outcome outcome = outcome_of(text);
+    BOOST_TEST((outcome.kind == Kind::kSkip), outcome.reason);
+    BOOST_TEST(outcome.where.line == 8);
+    BOOST_TEST(outcome.reason == reason);
+  };
+  for (const char* option : {"SO_RCVLOWAT", "SO_RCVTIMEO", "SO_SNDTIMEO", "SO_PEEK_OFF"})
+    is_skip(set(std::string("SOL_SOCKET, ") + option, "[9]"), std::string("the option ") + option);
+  is_skip(set("SOL_TCP, TCP_DEFER_ACCEPT", "[1]"), "the option TCP_DEFER_ACCEPT");
+  is_skip(set("SOL_TCP, SO_RCVBUF", "[1]"), "the option SO_RCVBUF");
+  is_skip(set("SOL_SOCKET, 18", "[1]"), "an option without its name");
+  is_skip(set("SOL_SOCKET, SO_LINGER", "{onoff=1, linger=9}"), "a close that waits, by SO_LINGER");
+  is_skip(kOpen + "+0 getsockopt(4, SOL_TCP, SO_ERROR, [0], [4]) = 0\n", "the option SO_ERROR");
+  expect_pass(set("SOL_TCP, TCP_NODELAY", "[1]") +
+              "+0 getsockopt(4, IPPROTO_TCP, TCP_NODELAY, [1], [4]) = 0\n"
+              "+0 setsockopt(4, SOL_IP, IP_TOS, [4], 4) = 0\n"
+              "+0 setsockopt(4, IPPROTO_IPV6, IPV6_TCLASS, [4], 4) = 0\n"
+              "+0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8) = 0\n"
+              "+0 getsockopt(4, SOL_SOCKET, SO_ERROR, [0], [4]) = 0\n");
+}
+
 BOOST_AUTO_TEST_CASE(calls_that_no_kernel_could_be_asked_are_named) {
   expect_differs("0 write(3) = 1\n", 1, "write needs 3 arguments");
   expect_differs("0 shutdown(3) = 0\n", 1, "shutdown needs 2 arguments");
