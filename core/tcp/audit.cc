@@ -74,10 +74,9 @@ void audit_acks(const Connection& c, const TcpConfig& config, const Limits& limi
   if (c.opening != Opening::kDone || c.detached) return;
   audit.expect(!c.up.ack_now || awaited.ready, "an ACK that is due is about to leave");
   if (c.up.state != UplinkState::kOpen || !c.held.empty()) return;
-  const auto most =
-      static_cast<uint32_t>(std::min<size_t>(c.up.window, limits.tcp_uplink_bytes_each));
+  const uint32_t most = receive_window_max(limits, c);
   const SeqNum next = c.receive_next();
-  const uint32_t told = c.up.offered.after(next) ? bytes_between(next, c.up.offered) : 0;
+  const uint32_t told = c.up.edge.after(next) ? bytes_between(next, c.up.edge) : 0;
   const uint32_t segment = config.mss == 0 ? c.down.mss : std::min(c.down.mss, config.mss);
   const bool closed = told < std::min(segment, most / 2);
   const bool news = closed && awaited.window_gain >= most / 2;
@@ -120,6 +119,8 @@ void audit_numbers(const Connection& c, const Limits& limits, Audit& audit) {
   audit_board(c, audit);
   audit.expect(c.up.state < UplinkState::kFinReceived || c.up.fin.has_value(),
                "a FIN that was received has its number");
+  audit.expect(!c.up.offered.after(c.up.edge + ((uint32_t{1} << c.up.shift) - 1)),
+               "the guest was told of less than a unit beyond what is meant");
   audit.expect(c.up.gathered == 0, "nothing is gathered between turns");
   audit.expect(c.held.ranges() <= size_t{limits.tcp_reassembly_gaps} + 1,
                "ranges held are within Limits");

@@ -79,13 +79,13 @@ struct Uplink {
   UplinkState state = UplinkState::kOpening;
   bool host_writable = true;  // false from a short write until the kWritable edge
   bool ack_now = false;
-  uint8_t shift = 0;                  // of the windows we announce (RFC 7323 2.3)
-  SeqNum base;                        // of the first byte the host has not taken
-  Instant ack_deadline = kNever;      // armed iff an ACK is owed and may wait: in delayed_acks
-  uint32_t gathered = 0;              // bytes after the held ones, still in this batch's frames
-  uint32_t since_ack = 0;             // bytes received since an ACK was sent
-  SeqNum edge;                        // right edge of the window we mean; only moves right
-  SeqNum offered;                     // right edge the guest was told, scaled: may lie beyond edge
+  uint8_t shift = 0;              // of the windows we announce (RFC 7323 2.3)
+  SeqNum base;                    // of the first byte the host has not taken
+  Instant ack_deadline = kNever;  // armed iff an ACK is owed and may wait: in delayed_acks
+  uint32_t gathered = 0;          // bytes after the held ones, still in this batch's frames
+  uint32_t since_ack = 0;         // bytes received since an ACK was sent
+  SeqNum edge;                    // right edge of the window we mean; only moves right
+  SeqNum offered;  // rightmost edge the guest was told: rounded up, less than a unit beyond edge
   uint32_t gather_first = kNoGather;  // chain of this batch's frames in the proxy
   uint32_t gather_last = kNoGather;
   std::optional<SeqNum> fin;  // sequence number of the guest's FIN, once seen

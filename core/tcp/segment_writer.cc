@@ -35,14 +35,6 @@ bool send_header(TcpRoom& room, const Endpoint& from, const Endpoint& to, const 
   return sent;
 }
 
-// The most we would hold for this connection, leaving room for the rounding of scaled windows.
-uint32_t window_max(const TcpRoom& room, const Connection& c) {
-  const size_t each = room.context.limits.tcp_uplink_bytes_each;
-  const size_t most = std::min<size_t>(c.up.window, each - each / 8);
-  const size_t field_max = size_t{kUnscaledWindowMax} << c.up.shift;
-  return static_cast<uint32_t>(std::min(most, field_max));
-}
-
 // The right edge that memory would allow now. What waits for the host counts against the window; what
 // is out of order lies inside it and is already paid for.
 SeqNum possible_edge(const TcpRoom& room, const Connection& c) {
@@ -51,7 +43,8 @@ SeqNum possible_edge(const TcpRoom& room, const Connection& c) {
     free = std::max<size_t>(free, 2u * announced_mss(room, c.guest.address.family()));
   }
   const size_t reach = c.held.extent() + c.up.gathered + free;
-  return c.up.base + static_cast<uint32_t>(std::min<size_t>(window_max(room, c), reach));
+  return c.up.base +
+         static_cast<uint32_t>(std::min<size_t>(receive_window_max(room.context.limits, c), reach));
 }
 
 // The sequence number of a segment without data: SND.NXT;
@@ -79,6 +72,13 @@ uint16_t announced_mss(const TcpRoom& room, Family family) {
   return room.config.mss != 0 ? std::min(room.config.mss, most) : most;
 }
 
+uint32_t receive_window_max(const Limits& limits, const Connection& c) {
+  const size_t each = limits.tcp_uplink_bytes_each;
+  const size_t most = std::min<size_t>(c.up.window, each - each / 8);
+  const size_t field_max = size_t{kUnscaledWindowMax} << c.up.shift;
+  return static_cast<uint32_t>(std::min(most, field_max));
+}
+
 uint32_t window_gain(const TcpRoom& room, const Connection& c) {
   const SeqNum possible = possible_edge(room, c);
   return possible.after(c.up.edge) ? bytes_between(c.up.edge, possible) : 0;
@@ -87,14 +87,14 @@ uint32_t window_gain(const TcpRoom& room, const Connection& c) {
 uint16_t announce_window(TcpRoom& room, Connection& c, bool scaled) {
   const uint32_t gain = window_gain(room, c);
   const uint16_t announced = announced_mss(room, c.guest.address.family());
-  const uint32_t step = std::min<uint32_t>({window_max(room, c) / 2, c.down.mss, announced});
+  const uint32_t step =
+      std::min<uint32_t>({receive_window_max(room.context.limits, c) / 2, c.down.mss, announced});
   if (gain >= step) c.up.edge += gain;
   const SeqNum next = c.secured();
-  const uint32_t open = c.up.offered.after(next) ? bytes_between(next, c.up.offered) : 0;
-  const uint32_t meant = c.up.edge.after(next) ? bytes_between(next, c.up.edge) : 0;
-  const uint32_t window = std::max(open, meant);
+  const uint32_t window = c.up.edge.after(next) ? bytes_between(next, c.up.edge) : 0;
   const uint8_t shift = scaled ? c.up.shift : uint8_t{0};
-  // Rounding up keeps the right edge from moving left; what it adds is less than one unit.
+  // Rounded up, but never beyond less than a unit from what is meant: the next may have to be told less, by less
+  // than a unit (RFC 7323 2.4). Were what was told rounded up again, ACKs of little would move it without end.
   const uint32_t unit = uint32_t{1} << shift;
   const uint32_t field = std::min((window + unit - 1) >> shift, kUnscaledWindowMax);
   c.up.offered = later(c.up.offered, next + (field << shift));

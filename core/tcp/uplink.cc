@@ -88,10 +88,15 @@ void gather(TcpRoom& room, Connection& c, Bytes payload) {
   c.up.gathered += static_cast<uint32_t>(payload.size());
 }
 
-Fate hold(TcpRoom& room, Instant now, Connection& c, const Packet& packet, const Trimmed& t) {
-  const bool in_order = t.sequence == c.receive_next();
+Fate hold(TcpRoom& room, Instant now, Connection& c, const Packet& packet) {
   const Fate fate = settle_gathered(room, c);  // so that offsets and the ACK below are true
   if (fate != Fate::kLives) return fate;
+  const Trimmed t = trim(c, packet);  // less may be new now, or more missing before it
+  const bool in_order = t.sequence == c.receive_next();
+  if (t.payload.empty()) {
+    c.up.ack_now = true;
+    return Fate::kLives;
+  }
   const bool filled_gap = in_order && c.held.has_gaps();
   const size_t offset = bytes_between(c.up.base, t.sequence);
   const size_t kept = c.held.insert(offset, t.payload);
@@ -153,7 +158,7 @@ Fate receive_payload(TcpRoom& room, Instant now, Connection& c, const Packet& pa
     owe_ack(room, now, c, packet.ip_header.source.family(), t.payload.size());
     if (c.held.has_gaps()) c.up.ack_now = true;
   } else {
-    const Fate fate = hold(room, now, c, packet, t);
+    const Fate fate = hold(room, now, c, packet);
     if (fate != Fate::kLives) return fate;
   }
   if (c.up.fin.has_value() && c.up.gathered == 0) {
@@ -224,10 +229,10 @@ Fate drain_held(TcpRoom& room, Connection& c) {
   }
   if (c.up.state != UplinkState::kOpen) return Fate::kLives;
   // A window worth telling about has opened.
-  const uint32_t window = std::min<uint32_t>(
-      c.up.window, static_cast<uint32_t>(room.context.limits.tcp_uplink_bytes_each));
+  const uint32_t window = receive_window_max(room.context.limits, c);
   const uint32_t step = std::min(window / 2, std::max(2u * c.down.mss, window / 8));
-  const uint32_t told = bytes_between(c.receive_next(), c.up.offered);
+  const SeqNum next = c.receive_next();
+  const uint32_t told = c.up.edge.after(next) ? bytes_between(next, c.up.edge) : 0;
   if constexpr (kPlanted == Plant::kLostWindowUpdate) {
     if (told != 0) return Fate::kLives;  // it is not closed: the next ACK will say so
   }
