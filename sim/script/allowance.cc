@@ -76,13 +76,14 @@ bool options_may_differ(const Options& line, Options came, Rules& rules) {
   return true;
 }
 
-// The clock of an ACK that waited shows how long.
-void take_later_clock(Options& line, const Options& came, Rules& rules) {
+// The clock of an ACK that waited shows how long, and so does that of what follows.
+void take_later_clock(Options& line, const Options& came, Duration most, Rules& rules) {
+  const int64_t ticks = std::chrono::ceil<std::chrono::milliseconds>(most).count();
   for (TcpOption& option : line) {
     for (const TcpOption& other : came) {
       const bool both = option.kind == TcpOption::Kind::kTimestamps && other.kind == option.kind;
       const uint32_t waited = other.value - option.value;  // milliseconds
-      if (!both || waited == 0 || waited > kAckWaitMax / 1ms) continue;
+      if (!both || waited == 0 || waited > ticks) continue;
       option.value = other.value;
       rules.insert(kAcks);
     }
@@ -120,7 +121,8 @@ bool is_pure_ack(const TransportSpec& transport) {
   return tcp != nullptr && (tcp->flags & ~kEcnFlags) == kAck && tcp->length == 0;
 }
 
-PacketSpec forgiving(const PacketSpec& line, const SeenPacket& seen, Rules& rules) {
+PacketSpec forgiving(const PacketSpec& line, const SeenPacket& seen, Duration behind,
+                     Rules& rules) {
   PacketSpec packet = line;
   auto* tcp = std::get_if<TcpSpec>(&packet.transport);
   const auto* came = std::get_if<TcpSpec>(&seen.transport);
@@ -148,7 +150,8 @@ PacketSpec forgiving(const PacketSpec& line, const SeenPacket& seen, Rules& rule
       options_may_differ(tcp->options, came->options, rules)) {
     tcp->options = came->options;
   }
-  if (is_pure_ack(line.transport)) take_later_clock(tcp->options, came->options, rules);
+  const Duration waited = behind + (is_pure_ack(line.transport) ? kAckWaitMax : Duration{});
+  take_later_clock(tcp->options, came->options, waited, rules);
   return packet;
 }
 

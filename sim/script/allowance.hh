@@ -26,8 +26,9 @@ constexpr Duration kAckWaitMax = 500ms;  // RFC 9293 3.8.6.3 (MUST-58)
 bool is_pure_ack(const TransportSpec& transport);
 
 // The line with all of `seen`, in the script's numbers, that may differ from it, and the rules that say
-// so added to `rules`. Whether they agree then is for a comparison.
-PacketSpec forgiving(const PacketSpec& line, const SeenPacket& seen, Rules& rules);
+// so added to `rules`. Whether they agree then is for a comparison. The script's own clock stands behind
+// by `behind`, for the ACKs that waited.
+PacketSpec forgiving(const PacketSpec& line, const SeenPacket& seen, Duration behind, Rules& rules);
 
 // The rule that lets `seen` come before what the line expects; empty: none does.
 std::string allowed_between(const PacketSpec& line, const SeenPacket& seen);

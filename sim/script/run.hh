@@ -92,6 +92,7 @@ class Run {
   Variables variables_;
   std::set<std::string> hears_;  // the link's own protocols that the script has lines of
   Instant last_{};               // when the event before this one was due, or came
+  Duration behind_{};            // how much later that is than by the script's own clock
   size_t looked_at_ = 0;         // of what the guest heard
   std::deque<SeenPacket> seen_;  // and no line has taken yet
   struct Party {                 // what the run knows of a guest's side

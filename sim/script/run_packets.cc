@@ -153,7 +153,7 @@ bool Run::forgive(Where where, const PacketSpec& line, const SeenPacket& seen) {
   const SeenPacket scripted = conversation_.scripted(seen);
   const std::string reason = expected(line, scripted);
   Rules rules;
-  const PacketSpec changed = forgiving(line, scripted, rules);
+  const PacketSpec changed = forgiving(line, scripted, behind_, rules);
   if (!rules.empty() && conversation_.compare(changed, seen).empty()) {
     forgiven_.add(where, reason, rules);
     return true;
@@ -231,6 +231,7 @@ void Run::expect(const Event& event, const PacketSpec& line) {
     if (!at_its_time) forgiven_.add(event.where, late, {allowed_between(rest, *seen)});
     const bool actual_time = any || when.from != when.to || !at_its_time;
     last_ = actual_time ? std::max(last_, seen->at) : base + when.from;
+    if (!at_its_time) behind_ += last_ - std::clamp(last_, base + when.from, base + when.to);
     if (met == Met::kWhole) return;
     const uint32_t n = std::get<TcpSpec>(seen->transport).length;
     auto& due = std::get<TcpSpec>(rest.transport);

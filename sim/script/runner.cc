@@ -160,6 +160,7 @@ void Run::direct(const Event& event, const DirectiveSpec& directive) {
 
 void Run::handle(const Event& event) {
   turn_to(event.of_second_guest);
+  if (event.when.kind == When::Kind::kAbsolute) behind_ = {};
   const auto* packet = std::get_if<PacketSpec>(&event.what);
   if (packet != nullptr && packet->side == Side::kNat) {
     const bool anything = is_anything(*packet);

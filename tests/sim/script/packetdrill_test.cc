@@ -214,11 +214,24 @@ BOOST_AUTO_TEST_CASE(a_later_ack_has_a_later_clock) {
       "+0 > . 1:1(0) ack 501 <nop,nop,TS val 600 ecr 201>\n"
       "+1 write(4, ..., 5) = 5\n";
   const std::string acks = "RFC 9293 3.8.6.3: an ACK may come at once, or wait for 500 ms";
-  expect_allowed(text + "+0 > P. 1:6(5) ack 501 <nop,nop,TS val 1640 ecr 201>\n", 10, acks);
-  const Outcome wrong =
-      outcome_of(text + "+0 > P. 1:6(5) ack 501 <nop,nop,TS val 1600 ecr 201>\n", true);
-  BOOST_TEST((wrong.kind == Kind::kDiffers));
-  BOOST_TEST(wrong.allowed_by.empty());
+  // What follows may be later by its 40 ms as well, and no more.
+  const auto data = [](int clock) {
+    return "+0 > P. 1:6(5) ack 501 <nop,nop,TS val " + std::to_string(clock) + " ecr 201>\n";
+  };
+  expect_allowed(text + data(1640), 10, acks);
+  expect_allowed(text + data(1600), 10, acks);
+  for (const int clock : {1599, 1641, 1700}) {
+    const Outcome wrong = outcome_of(text + data(clock), true);
+    BOOST_TEST((wrong.kind == Kind::kDiffers), clock);
+    BOOST_TEST(wrong.where.line == 12, clock);
+    BOOST_TEST(wrong.allowed_by.empty(), clock);
+  }
+  // A time from the script's beginning knows of no wait.
+  const std::string absolute =
+      text + data(1640) + "+.1 < . 501:501(0) ack 6 win 9000 <nop,nop,TS val 1300 ecr 1640>\n" +
+      "2.5 write(4, ..., 5) = 5\n+0 > P. 6:11(5) ack 501 <nop,nop,TS val ";
+  expect_allowed(absolute + "3000 ecr 1300>\n", 10, acks);
+  BOOST_TEST(outcome_of(absolute + "2960 ecr 1300>\n", true).allowed_by.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_super_frame_meets_the_lines_it_is_made_of) {
