@@ -90,6 +90,36 @@ void take_later_clock(Options& line, const Options& came, Duration most, Rules& 
   }
 }
 
+// Whether a segment taken up to `edge` was taken in part.
+bool ends_inside(uint32_t edge, const TcpSpec& segment) {
+  const uint32_t taken = edge - segment.begin;
+  return taken > 0 && taken < segment.length;
+}
+
+// The blocks of the line, but that one or more end within the guest's last segment, and sooner.
+bool blocks_are_trimmed(const TcpOption& line, const TcpOption& came, const TcpSpec& heard) {
+  const auto trimmed = [&](const auto& due, const auto& block) {
+    return due.first == block.first && static_cast<int32_t>(due.second - block.second) > 0 &&
+           ends_inside(block.second, heard);
+  };
+  return line.blocks != came.blocks &&
+         std::equal(line.blocks.begin(), line.blocks.end(), came.blocks.begin(), came.blocks.end(),
+                    [&](const auto& due, const auto& block) {
+                      return due == block || trimmed(due, block);
+                    });
+}
+
+bool is_trimmed(const TcpSpec& line, const TcpSpec& came, const TcpSpec& heard) {
+  if (line.ack != came.ack) return ends_inside(came.ack.value_or(heard.begin), heard);
+  for (const TcpOption& option : line.options) {
+    for (const TcpOption& other : came.options) {
+      const bool both = option.kind == TcpOption::Kind::kSack && other.kind == option.kind;
+      if (both && blocks_are_trimmed(option, other, heard)) return true;
+    }
+  }
+  return false;
+}
+
 bool same_options(const Options& a, const Options& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](const TcpOption& one, const TcpOption& other) {
@@ -170,8 +200,7 @@ std::string allowed_instead(const PacketSpec& line, const SeenPacket& seen, cons
   const bool split = (tcp->flags & kRst) != 0 && (came->flags & kFin) != 0;
   if (split && (heard.flags & kSyn) != 0) return kSplit;
   const bool acks = is_pure_ack(line.transport) && is_pure_ack(seen.transport);
-  const uint32_t taken = came->ack.value_or(heard.begin) - heard.begin;
-  if (acks && tcp->ack != came->ack && taken > 0 && taken < heard.length) return kTrims;
+  if (acks && is_trimmed(*tcp, *came, heard)) return kTrims;
   const bool probe = is_pure_ack(line.transport) && came->length == 1;
   return probe && tcp->begin + 1 == came->begin ? kProbes : "";
 }

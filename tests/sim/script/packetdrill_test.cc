@@ -285,13 +285,35 @@ BOOST_AUTO_TEST_CASE(a_buffer_at_null_is_no_buffer) {
 }
 
 BOOST_AUTO_TEST_CASE(more_or_less_of_a_segment_may_be_taken) {
-  const std::string small =
-      "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
-      "+0 setsockopt(3, SOL_SOCKET, SO_RCVBUF, [5000], 4) = 0\n+0 bind(3, ..., ...) = 0\n"
-      "+0 listen(3, 1) = 0\n" +
-      kSyn + "+.1 < . 1:1(0) ack 1 win 50000\n+0 accept(3, ..., ...) = 4\n";
-  expect_allowed(small + "+0 < P. 1:9001(9000) ack 1 win 50000\n+0 > . 1:1(0) ack 1\n", 10,
-                 "RFC 9293 3.10.7.4: of a segment may be taken what lies in the window");
+  const auto small = [](const std::string& option) {
+    return "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+           "+0 setsockopt(3, SOL_SOCKET, SO_RCVBUF, [5000], 4) = 0\n+0 bind(3, ..., ...) = 0\n"
+           "+0 listen(3, 1) = 0\n+.1 < S 0:0(0) win 65535 <mss 1000" +
+           option + ">\n+0 > S. 0:0(0) ack 1 <mss 1460" + option +
+           ">\n+.1 < . 1:1(0) ack 1 win 50000\n+0 accept(3, ..., ...) = 4\n";
+  };
+  const std::string trims = "RFC 9293 3.10.7.4: of a segment may be taken what lies in the window";
+  expect_allowed(small("") + "+0 < P. 1:9001(9000) ack 1 win 50000\n+0 > . 1:1(0) ack 1\n", 10,
+                 trims);
+  // What is held of it shows in a SACK block.
+  const std::string ahead = small(",nop,nop,sackOK") + "+0 < . 1001:2001(1000) ack 1 win 50000\n" +
+                            "+0 > . 1:1(0) ack 1 <nop,nop,sack 1001:2001>\n";
+  const std::string beyond = "+0 < . 2001:9001(7000) ack 1 win 50000\n";
+  const std::string within = "+0 < . 2001:3001(1000) ack 1 win 50000\n";
+  const auto sack = [](const std::string& blocks) {
+    return "+0 > . 1:1(0) ack 1 <nop,nop,sack " + blocks + ">\n";
+  };
+  expect_pass(ahead + beyond + sack("1001:5001"));
+  expect_pass(ahead + within + sack("1001:3001"));
+  expect_allowed(ahead + beyond + sack("1001:9001"), 12, trims);
+  for (const std::string& wrong :
+       {beyond + sack("1001:4001"), beyond + sack("2001:9001"), beyond + sack("1001:9001 1:11"),
+        within + sack("1001:4001"), within + sack("1001:2001")}) {
+    const Outcome outcome = outcome_of(ahead + wrong, true);
+    BOOST_TEST((outcome.kind == Kind::kDiffers), wrong);
+    BOOST_TEST(outcome.where.line == 12, wrong);
+    BOOST_TEST(outcome.allowed_by.empty(), wrong << outcome.allowed_by);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
