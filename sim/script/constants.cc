@@ -136,6 +136,14 @@ const Value* misnamed_option(const CallSpec& call) {
   return option.kind == Value::Kind::kWord && !is_socket_option(option.text) ? &option : nullptr;
 }
 
+// msg_flags in {msg_name(...)=..., msg_iov(1)=[...], msg_flags=MSG_TRUNC}.
+const Value* misnamed_flags(const CallSpec& call) {
+  const bool message =
+      call.arguments.size() > 1 && (call.name == "recvmsg" || call.name == "sendmsg");
+  const Value* flags = message ? member(call.arguments[1], "msg_flags") : nullptr;
+  return flags == nullptr ? nullptr : misnamed_in(*flags, "MSG_");
+}
+
 // events and revents in {fd=4, events=POLLIN} and in [{fd=4, events=POLLIN}].
 const Value* misnamed_event(const Value& value, std::string_view prefix) {
   for (const char* name : {"events", "revents"}) {
@@ -193,6 +201,7 @@ std::string names_of(int64_t bits, std::string_view prefix) {
 
 const Value* misnamed(const CallSpec& call) {
   if (call.name == "setsockopt" || call.name == "getsockopt") return misnamed_option(call);
+  if (const Value* wrong = misnamed_flags(call)) return wrong;
   const bool polls = call.name == "poll";
   for (size_t i = 0; i < call.arguments.size(); ++i) {
     const Value& argument = call.arguments[i];

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "sim/script/constants.hh"
+#include "sim/script/places.hh"
+#include "sim/script/setting.hh"
 
 namespace dashi::script {
 namespace {
@@ -29,36 +31,17 @@ const char* name_of(SocketError error) {
   }
 }
 
-const Value* argument(const CallSpec& call, size_t index) {
-  return index < call.arguments.size() ? &call.arguments[index] : nullptr;
-}
-
-// The port in {sa_family=AF_INET, sin_port=htons(80), ...}.
-std::optional<Port> port_in(const Value* address) {
-  if (address == nullptr || address->kind != Value::Kind::kStruct) return std::nullopt;
-  for (size_t i = 0; i < address->items.size(); ++i) {
-    const Value& port = address->items[i];
-    if (address->names[i] != "sin_port" || port.items.size() != 1) continue;
-    return Port{static_cast<uint16_t>(port.items[0].number)};
-  }
-  return std::nullopt;
-}
-
-// Whether the address in {..., sin_addr=inet_addr("loopback")} is the NAT host's own.
-bool names_loopback(const Value* address) {
-  if (address == nullptr || address->kind != Value::Kind::kStruct) return false;
-  for (size_t i = 0; i < address->items.size(); ++i) {
-    const Value& of = address->items[i];
-    if (address->names[i] != "sin_addr" || of.items.size() != 1) continue;
-    return of.items[0].text == "loopback";
-  }
-  return false;
-}
-
 constexpr Ipv4Address kLoopback4{{127, 0, 0, 1}};
 constexpr Ipv6Address kLoopback6{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 
 }  // namespace
+
+const Value* argument(const CallSpec& call, size_t index) {
+  return index < call.arguments.size() ? &call.arguments[index] : nullptr;
+}
+
+FarEnd::FarEnd(World& world, const Setting& setting)
+    : world_(world), setting_(setting), server_(setting.server), guest_(forwarded_port(setting)) {}
 
 bool holds_word(const Value& value, const char* word) {
   if (value.kind == Value::Kind::kWord) return value.text == word;
@@ -261,7 +244,9 @@ CallResult FarEnd::accept(const CallSpec& call) {
   accepted.nonblocking = flags != nullptr && holds_word(*flags, "SOCK_NONBLOCK");
   accepted.bound = true;
   accepted.options = listener->options;
-  return opened(call, accepted);
+  std::optional<Endpoint> peer;
+  if (SimConnection* at = connection(accepted)) peer = at->end(dashi::Side::kHere).address;
+  return telling(peer, opened(call, accepted), argument(call, 1), argument(call, 2));
 }
 
 CallResult FarEnd::connect(const CallSpec& call) {
@@ -284,7 +269,8 @@ CallResult FarEnd::connect(const CallSpec& call) {
     if (const auto port = port_in(argument(call, 1))) to.port = *port;
     const bool local = names_loopback(argument(call, 1));
     if (local) to.address = to.address.is_v4() ? IpAddress(kLoopback4) : IpAddress(kLoopback6);
-    descriptor->app = world_.apps().connect(local ? SimNet::kHereHost : host_, to, app);
+    descriptor->app =
+        world_.apps().connect(local ? SimNet::kHereHost : Setting::kServerHost, to, app);
     descriptor->connecting = true;
     if (descriptor->nonblocking) return CallResult::failed("EINPROGRESS");
   }

@@ -11,6 +11,8 @@
 
 namespace dashi::script {
 
+struct Setting;
+
 struct CallResult {
   // kMisused: no kernel could be asked so. Of it and of kNotServed `mismatch` says why.
   enum class Kind : uint8_t { kReturned, kBlocked, kNotServed, kMisused };
@@ -33,10 +35,7 @@ struct CallResult {
 
 class FarEnd {
  public:
-  // `server` is where bind(..., ..., ...) binds; `guest` where connect(..., ..., ...) leads: a
-  // forwarded port of the NAT's host.
-  FarEnd(World& world, uint32_t host, const Endpoint& server, const Endpoint& guest)
-      : world_(world), host_(host), server_(server), guest_(guest) {}
+  FarEnd(World& world, const Setting& setting);
 
   // accept and connect return only once this holds of the connection they are for.
   void wait_for(std::function<bool()> established) { established_ = std::move(established); }
@@ -114,18 +113,26 @@ class FarEnd {
   std::optional<CallResult> terminal(Descriptor& descriptor);
   const char* failure_of(const Descriptor& descriptor) const;
   CallResult written(Descriptor& descriptor, std::vector<uint8_t> bytes, int64_t flags);
-  CallResult received(Descriptor& descriptor, size_t most, int64_t flags, std::string& got);
-  CallResult read_into(const CallSpec& call, const Value* vectors, int64_t flags);
-  CallResult received_datagram(Descriptor& descriptor, size_t most, int64_t flags,
-                               std::string& got);
+  // What a read took, beside how much.
+  struct Taken {
+    std::string bytes;
+    std::optional<Endpoint> from;  // a datagram's
+    bool cut = false;              // a datagram was longer
+  };
+  CallResult received(Descriptor& descriptor, size_t most, int64_t flags, Taken& got);
+  // The result, unless the peer that the call tells of is not as the script says.
+  CallResult telling(const std::optional<Endpoint>& peer, CallResult result, const Value* address,
+                     const Value* length) const;
+  CallResult read_into(const CallSpec& call, const Value* vectors, int64_t flags, Taken& got);
+  CallResult received_datagram(Descriptor& descriptor, size_t most, int64_t flags, Taken& got);
   CallResult kept_option(const Descriptor& descriptor, const CallSpec& call) const;
   CallResult would_block(const Descriptor& descriptor, int64_t flags) const;
   int64_t ready(Descriptor& descriptor);
 
   World& world_;
-  uint32_t host_;
-  Endpoint server_;
-  Endpoint guest_;
+  const Setting& setting_;
+  Endpoint server_;  // where bind(..., ..., ...) binds
+  Endpoint guest_;   // where connect(..., ..., ...) leads: a forwarded port of the NAT's host
   std::map<int64_t, Descriptor> descriptors_;
   std::function<bool()> established_;  // empty: whatever the far end's own connection is
 };
@@ -138,5 +145,10 @@ std::string unlike(const Value& buffer, const std::string& got);
 bool takes_more(const CallSpec& call, const CallResult& result);
 // Of a value: A|B holds "A". A number or word alone holds itself.
 bool holds_word(const Value& value, const char* word);
+const Value* argument(const CallSpec& call, size_t index);  // null: there are not so many
+// The port in {sa_family=AF_INET, sin_port=htons(80), ...}.
+std::optional<Port> port_in(const Value* address);
+// Whether the address in {..., sin_addr=inet_addr("loopback")} is the NAT host's own.
+bool names_loopback(const Value* address);
 
 }  // namespace dashi::script

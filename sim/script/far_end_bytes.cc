@@ -51,19 +51,20 @@ CallResult FarEnd::read(const CallSpec& call) {
     return CallResult::failed("EFAULT");
   const auto most = static_cast<size_t>(std::max<int64_t>(0, call.arguments[2].number));
   if (most == 0 && call.name == "read") return CallResult::returned(0);
-  std::string got;
+  Taken got;
   CallResult result = received(*descriptor, most, flags_of(call), got);
   if (result.kind == CallResult::Kind::kReturned && result.value > 0)
-    result.mismatch = unlike(call.arguments[1], got);
-  return result;
+    result.mismatch = unlike(call.arguments[1], got.bytes);
+  return telling(got.from, std::move(result), argument(call, 4), argument(call, 5));
 }
 
-CallResult FarEnd::received(Descriptor& descriptor, size_t most, int64_t flags, std::string& got) {
+CallResult FarEnd::received(Descriptor& descriptor, size_t most, int64_t flags, Taken& taken) {
   const bool datagram = descriptor.kind == Descriptor::Kind::kDatagram;
   const int64_t served = kPeek | kDontWait | kWaitAll | (datagram ? kTruncate : 0);
   if (const auto no = refused(flags, served)) return *no;
-  if (datagram) return received_datagram(descriptor, most, flags, got);
+  if (datagram) return received_datagram(descriptor, most, flags, taken);
   if (descriptor.kind != Descriptor::Kind::kStream) return CallResult::failed("ENOTCONN");
+  std::string& got = taken.bytes;
   got = std::exchange(descriptor.gathered, {});
   if (SimConnection* at = connection(descriptor)) {
     StreamPipe& pipe = at->read_by(dashi::Side::kThere);
@@ -92,16 +93,18 @@ CallResult FarEnd::received(Descriptor& descriptor, size_t most, int64_t flags, 
 }
 
 CallResult FarEnd::received_datagram(Descriptor& descriptor, size_t most, int64_t flags,
-                                     std::string& got) {
+                                     Taken& got) {
   const auto& received = world_.apps().received_at(descriptor.local);
   if (descriptor.taken == received.size()) return would_block(descriptor, flags);
   const ReceivedDatagram& datagram = received[descriptor.taken];
   if ((flags & kPeek) == 0) ++descriptor.taken;
   descriptor.peer = datagram.from;
-  got.assign(datagram.bytes.begin(), datagram.bytes.end());
-  const size_t size = got.size();
-  got.resize(std::min(most, size));  // what does not fit is lost
-  return CallResult::returned(static_cast<int64_t>((flags & kTruncate) != 0 ? size : got.size()));
+  got.from = datagram.from;
+  const size_t size = datagram.bytes.size();
+  const size_t n = std::min(most, size);  // what does not fit is lost
+  got.cut = n < size;
+  got.bytes.assign(datagram.bytes.begin(), datagram.bytes.begin() + static_cast<std::ptrdiff_t>(n));
+  return CallResult::returned(static_cast<int64_t>((flags & kTruncate) != 0 ? size : n));
 }
 
 // write(fd, bytes, n): a string's bytes, else zeros.

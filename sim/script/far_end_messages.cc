@@ -1,5 +1,6 @@
 // sendmsg, recvmsg and their like at the far end: several buffers are one.
 #include <algorithm>
+#include <utility>
 
 #include "sim/script/constants.hh"
 #include "sim/script/far_end.hh"
@@ -8,6 +9,8 @@ namespace dashi::script {
 namespace {
 
 constexpr int64_t kBytesMax = int64_t{64} << 20;
+constexpr int64_t kTruncated = 0x20;          // MSG_TRUNC
+constexpr int64_t kCloseOnExec = 0x40000000;  // MSG_CMSG_CLOEXEC: Linux says it back
 
 // msg_iov(2)=[{..., 100}, {"text", 4}]: all its bytes. Nothing: it cannot be read so.
 std::optional<std::vector<uint8_t>> bytes_of(const Value* vectors) {
@@ -59,7 +62,17 @@ CallResult FarEnd::sendmsg(const CallSpec& call) {
 
 CallResult FarEnd::recvmsg(const CallSpec& call) {
   if (has_control(call.arguments[1])) return CallResult::not_served("a control message");
-  return read_into(call, vectors_of(call.arguments[1]), number_of(call.arguments[2]).value_or(0));
+  const Value& message = call.arguments[1];
+  const int64_t flags = number_of(call.arguments[2]).value_or(0);
+  Taken got;
+  CallResult result = read_into(call, vectors_of(message), flags, got);
+  const bool tells = result.kind == CallResult::Kind::kReturned && result.value >= 0;
+  const Value* told = member(message, "msg_flags");
+  const bool compared = told != nullptr && told->kind != Value::Kind::kEllipsis;
+  const int64_t is = (flags & kCloseOnExec) | (got.cut ? kTruncated : 0);
+  if (tells && result.mismatch.empty() && compared && number_of(*told) != is)
+    result.mismatch = "msg_flags is " + names_of(is, "MSG_");
+  return telling(got.from, std::move(result), member(message, "msg_name"), nullptr);
 }
 
 CallResult FarEnd::writev(const CallSpec& call) {
@@ -70,18 +83,21 @@ CallResult FarEnd::writev(const CallSpec& call) {
   return written(*descriptor, std::move(*bytes), 0);
 }
 
-CallResult FarEnd::readv(const CallSpec& call) { return read_into(call, &call.arguments[1], 0); }
+CallResult FarEnd::readv(const CallSpec& call) {
+  Taken got;
+  return read_into(call, &call.arguments[1], 0, got);
+}
 
-CallResult FarEnd::read_into(const CallSpec& call, const Value* vectors, int64_t flags) {
+CallResult FarEnd::read_into(const CallSpec& call, const Value* vectors, int64_t flags,
+                             Taken& got) {
   Descriptor* descriptor = find(call, 0);
   if (descriptor == nullptr) return CallResult::failed("EBADF");
   const auto room = bytes_of(vectors);
   if (!room) return CallResult::not_served("this form of " + call.name);
   if (room->empty() && call.name == "readv") return CallResult::returned(0);
-  std::string got;
   CallResult result = received(*descriptor, room->size(), flags, got);
   if (result.kind == CallResult::Kind::kReturned && result.value > 0)
-    result.mismatch = unlike_any(*vectors, got);
+    result.mismatch = unlike_any(*vectors, got.bytes);
   return result;
 }
 

@@ -32,7 +32,7 @@ class Run {
       : script_(script),
         setting_(setting),
         world_(setting.world),
-        far_end_(world_, Setting::kServerHost, setting.server, forwarded_port(setting)),
+        far_end_(world_, setting),
         conversation_(setting.guest, setting.server, !setting.compares_timestamps),
         macs_{kGuestMac, setting.world.nat.topology.gateway_mac},
         other_{conversation_, 0, {}} {

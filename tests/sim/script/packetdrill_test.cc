@@ -65,6 +65,13 @@ BOOST_AUTO_TEST_CASE(accept_and_connect_wait_for_the_guest) {
   expect_pass(kConnect + "+0 write(3, ..., 5) = 5\n+0 > P. 1:6(5) ack 1\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_peer_is_behind_the_nat) {
+  const std::string opened = kListen + kSyn + "+.1 < . 1:1(0) ack 1 win 50000\n+0 accept(3, ";
+  expect_pass(opened + "..., [16]) = 4\n");
+  expect_outcome(Kind::kSkip, opened + "{sa_family=AF_INET, sin_port=htons(8080)}, [16]) = 4\n", 7,
+                 "the address of a peer, which the NAT hides");
+}
+
 BOOST_AUTO_TEST_CASE(a_listener_can_be_read_once_the_guest_is_there) {
   const std::string poll = "+0 poll([{fd=3, events=POLLIN, revents=";
   expect_pass(kListen + kSyn + poll + "0}], 1, 0) = 0\n+.1 < . 1:1(0) ack 1 win 50000\n" + poll +

@@ -146,6 +146,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_named_with_its_line_and_column) {
       {"+0 recv(4, ..., 9, MSG_PEEK|MSG_PEAK) = 9", 1, 29, "no such name: MSG_PEAK"},
       {"+0 recv(4, ..., 9, POLLIN) = 9", 1, 20, "no such name: POLLIN"},
       {"+0 poll([{fd=4, events=POLLIN, revents=POLIN}], 1, 0) = 1", 1, 40, "no such name: POLIN"},
+      {"+0 recvmsg(4, {msg_iov(1)=[], msg_flags=MSG_TRUNK}, 0) = 1", 1, 41,
+       "no such name: MSG_TRUNK"},
       {"+0 setsockopt(4, SOL_BANANA, TCP_CORK, [1], 4) = 0", 1, 18, "no such name: SOL_BANANA"},
       {"+0 setsockopt(4, SOL_TCP, SO_BANANA, [1], 4) = 0", 1, 27, "no such name: SO_BANANA"},
       {"+0 getsockopt(4, SOL_TCP, TCP_COR, [1], [4]) = 0", 1, 27, "no such name: TCP_COR"},

@@ -132,6 +132,69 @@ BOOST_AUTO_TEST_CASE(flags_of_one_read_hold_for_it) {
   expect_pass(datagram + "+0 recv(3, \"ab\"..., 2, MSG_TRUNC) = 4\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_recvmsg_tells_of_what_was_cut) {
+  const std::string stream = kOpen + "+0 < P. 1:11(10) ack 1 win 5000 \"0123456789\"\n";
+  const auto read = [](const char* fd, const char* room, const std::string& flags) {
+    return std::string("+0 recvmsg(") + fd + ", {msg_name(...)=..., msg_iov(1)=[{\"" + room +
+           "\", 3}], msg_flags=" + flags + "}, 0) = 3\n";
+  };
+  for (const char* flags : {"0", "...", "MSG_TRUNC"}) {
+    const std::string text = stream + read("4", "012", flags);
+    if (std::string("MSG_TRUNC") != flags)
+      expect_pass(text);
+    else
+      expect_differs(text, 9, "recvmsg: msg_flags is 0");
+  }
+  const std::string datagram =
+      "0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3\n+0 bind(3, ..., ...) = 0\n";
+  const std::string longer = datagram + "+0 < udp (5) \"hello\"\n";
+  expect_pass(longer + read("3", "hel", "MSG_TRUNC"));
+  expect_pass(longer + read("3", "hel", "0x20"));
+  expect_differs(longer + read("3", "hel", "0"), 4, "recvmsg: msg_flags is MSG_TRUNC");
+  const std::string fits = datagram + "+0 < udp (3) \"hel\"\n";
+  expect_pass(fits + read("3", "hel", "0"));
+  expect_differs(fits + read("3", "hel", "MSG_TRUNC"), 4, "recvmsg: msg_flags is 0");
+}
+
+BOOST_AUTO_TEST_CASE(a_call_tells_its_peer) {
+  const std::string host = "192.0.2.2";
+  const auto address = [](const std::string& at, const std::string& port) {
+    return "{sa_family=AF_INET, sin_port=htons(" + port + "), sin_addr=inet_addr(\"" + at + "\")}";
+  };
+  const std::string right = address("host", "32768");
+  const std::string datagram =
+      "0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3\n+0 bind(3, ..., ...) = 0\n"
+      "+0 < udp (5) \"hello\"\n+0 recv";
+  const std::string opened = kListen +
+                             "+0 < S 0:0(0) win 65535 <mss 1000>\n+0 > S. 0:0(0) ack 1 <mss 1460>\n"
+                             "+.1 < . 1:1(0) ack 1 win 5000\n+0 accept(3, ";
+  const std::string peer = "the peer is " + host + ":32768";
+  const auto calls = [&](const std::string& told) {
+    return std::vector<std::string>{
+        datagram + "from(3, \"hello\", 9, 0, " + told + ", ...) = 5\n",
+        datagram + "msg(3, {msg_name(...)=" + told + ", msg_iov(1)=[{..., 9}]}, 0) = 5\n",
+        opened + told + ", ...) = 4\n"};
+  };
+  for (const std::string& text : calls(right)) expect_pass(text);
+  for (const std::string& text : calls("{sa_family=..., sin_port=..., sin_addr=...}"))
+    expect_pass(text);
+  for (const std::string& told : {address("1.2.3.4", "32768"), address("host", "9"),
+                                  std::string("{sa_family=AF_INET6, sin_port=htons(32768)}")}) {
+    for (const std::string& text : calls(told)) {
+      const Outcome outcome = outcome_of(text);
+      BOOST_TEST((outcome.kind == Kind::kDiffers));
+      BOOST_TEST(outcome.reason.substr(outcome.reason.find(": ") + 2) == peer);
+    }
+  }
+  for (const std::string& text : calls("{sa_family=AF_INET, sin_zero=0}"))
+    BOOST_TEST(outcome_of(text).reason == "this form of address");
+  expect_pass(opened + "..., [16]) = 4\n");
+  expect_differs(opened + "..., [28]) = 4\n", 7, "accept: the peer's address has 16 bytes");
+  expect_differs(kOpen + "+0 < P. 1:6(5) ack 1 win 5000 \"hello\"\n+0 recvfrom(4, ..., 9, 0, " +
+                     right + ", ...) = 5\n",
+                 9, "recvfrom: a stream tells no peer");
+}
+
 BOOST_AUTO_TEST_CASE(nothing_more_is_read_after_shut_rd) {
   expect_pass(kOpen +
               "+0 < P. 1:6(5) ack 1 win 5000 \"hello\"\n+0 shutdown(4, SHUT_RD) = 0\n"

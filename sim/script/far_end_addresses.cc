@@ -1,0 +1,90 @@
+// Addresses in calls: {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("192.0.2.1")}.
+#include "sim/script/constants.hh"
+#include "sim/script/far_end.hh"
+#include "sim/script/places.hh"
+#include "sim/script/setting.hh"
+
+namespace dashi::script {
+namespace {
+
+constexpr int64_t kLength4 = 16;  // sizeof(sockaddr_in)
+constexpr int64_t kLength6 = 28;
+
+bool is_unasked(const Value& value) {
+  return value.kind == Value::Kind::kEllipsis || holds_word(value, "NULL") ||
+         (value.kind == Value::Kind::kNumber && value.number == 0);
+}
+
+bool ends_in(const std::string& name, std::string_view end) {
+  return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
+}
+
+// The address in inet_addr("192.0.2.1") and inet_pton(AF_INET6, "server").
+std::optional<IpAddress> address_in(const Value& value, const Setting& setting) {
+  if (value.kind != Value::Kind::kCall || value.items.empty()) return std::nullopt;
+  const std::string& text = value.items.back().text;
+  const std::optional<IpAddress> place = named_place(text);
+  return place ? place_of(*place, setting) : parse_ip(text);
+}
+
+// Whether a member of an address says what `peer` is; nothing: that cannot be read.
+std::optional<bool> says(const std::string& name, const Value& value, const Endpoint& peer,
+                         const Setting& setting) {
+  if (value.kind == Value::Kind::kEllipsis) return true;
+  if (ends_in(name, "_family"))
+    return holds_word(value, peer.address.is_v4() ? "AF_INET" : "AF_INET6");
+  if (ends_in(name, "_addr")) {
+    const std::optional<IpAddress> address = address_in(value, setting);
+    return address ? std::optional(*address == peer.address) : std::nullopt;
+  }
+  const bool port = ends_in(name, "_port") && value.text == "htons" && value.items.size() == 1;
+  return port ? std::optional(value.items[0].number == peer.port.number) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Port> port_in(const Value* address) {
+  if (address == nullptr || address->kind != Value::Kind::kStruct) return std::nullopt;
+  for (size_t i = 0; i < address->items.size(); ++i) {
+    const Value& port = address->items[i];
+    if (address->names[i] != "sin_port" || port.items.size() != 1) continue;
+    return Port{static_cast<uint16_t>(port.items[0].number)};
+  }
+  return std::nullopt;
+}
+
+bool names_loopback(const Value* address) {
+  if (address == nullptr || address->kind != Value::Kind::kStruct) return false;
+  for (size_t i = 0; i < address->items.size(); ++i) {
+    const Value& of = address->items[i];
+    if (address->names[i] != "sin_addr" || of.items.size() != 1) continue;
+    return of.items[0].text == "loopback";
+  }
+  return false;
+}
+
+// A kernel's script names the guest, whom a NAT hides.
+CallResult FarEnd::telling(const std::optional<Endpoint>& peer, CallResult result,
+                           const Value* address, const Value* length) const {
+  const bool tells = result.kind == CallResult::Kind::kReturned && result.value >= 0;
+  if (!tells || !result.mismatch.empty()) return result;
+  const bool asked = address != nullptr && !is_unasked(*address);
+  if (setting_.packetdrill) {
+    return asked ? CallResult::not_served("the address of a peer, which the NAT hides") : result;
+  }
+  const int64_t size = !peer ? 0 : peer->address.is_v4() ? kLength4 : kLength6;
+  if (length != nullptr && length->items.size() == 1 && length->items[0].number != size)
+    result.mismatch = "the peer's address has " + std::to_string(size) + " bytes";
+  if (!asked) return result;
+  if (address->kind != Value::Kind::kStruct) return CallResult::not_served("this form of address");
+  const std::string is = peer ? "the peer is " + to_string(*peer) : "a stream tells no peer";
+  if (!peer) result.mismatch = is;
+  for (size_t i = 0; peer && i < address->items.size(); ++i) {
+    const auto right = says(address->names[i], address->items[i], *peer, setting_);
+    if (!right) return CallResult::not_served("this form of address");
+    if (!*right) result.mismatch = is;
+  }
+  return result;
+}
+
+}  // namespace dashi::script
