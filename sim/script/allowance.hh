@@ -22,6 +22,9 @@ struct Forgiven {
 
 constexpr Duration kAckWaitMax = 500ms;  // RFC 9293 3.8.6.3 (MUST-58)
 
+// What lets an assertion's congestion window be smaller.
+constexpr const char* kLessAggressive = "RFC 5681 3: a sender may be less aggressive";
+
 // Nothing but an acknowledgment.
 bool is_pure_ack(const TransportSpec& transport);
 

@@ -261,6 +261,20 @@ std::string takes_target(std::string& statement) {
   return name;
 }
 
+// Whether an assertion says no more than that the name is a number, or no less than it, and it is less.
+bool is_less(std::string assertion, const std::string& name, const Code::Lookup& lookup) {
+  const auto skip_space = [&] { assertion.erase(0, assertion.find_first_not_of(' ')); };
+  skip_space();
+  if (name.empty() || !takes_word(assertion, name)) return false;
+  skip_space();
+  const std::string relation = assertion.substr(0, 2);
+  if (relation != "==" && relation != ">=") return false;
+  assertion.erase(0, relation.size());
+  Expression due(assertion, lookup);
+  const int64_t number = due.value(kComparisonRank + 1);
+  return due.ended() && due.wrong().empty() && lookup(name) < number;
+}
+
 }  // namespace
 
 CodeVerdict Code::run(const std::string& text, const Lookup& lookup) {
@@ -268,6 +282,7 @@ CodeVerdict Code::run(const std::string& text, const Lookup& lookup) {
     const auto variable = variables_.find(name);
     return variable == variables_.end() ? lookup(name) : std::optional(variable->second);
   };
+  CodeVerdict verdict;
   for (auto& [statement, at] : statements(text)) {
     while (!statement.empty() && (statement.back() == ' ' || statement.back() == '\r'))
       statement.pop_back();
@@ -284,13 +299,17 @@ CodeVerdict Code::run(const std::string& text, const Lookup& lookup) {
       if (!expression.wrong().empty()) why.append(": ").append(expression.wrong());
       return {CodeVerdict::Kind::kNotServed, std::move(why), at};
     }
-    if (!assertion)
-      variables_[target] = value;
-    else if (value == 0)
-      return {CodeVerdict::Kind::kFails,
-              whole.substr(0, whole.find(',')) + " does not hold: " + expression.names(), at};
+    if (!assertion) variables_[target] = value;
+    if (!assertion || value != 0) continue;
+    std::string why = whole.substr(0, whole.find(',')) + " does not hold: " + expression.names();
+    if (!is_less(statement, may_be_less_, look)) {
+      return {CodeVerdict::Kind::kFails, std::move(why), at};
+    }
+    if (verdict.kind == CodeVerdict::Kind::kHolds) {
+      verdict = {CodeVerdict::Kind::kLess, std::move(why), at};
+    }
   }
-  return {};
+  return verdict;
 }
 
 }  // namespace dashi::script

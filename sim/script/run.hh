@@ -43,7 +43,9 @@ class Run {
         second_ = std::make_unique<SecondGuest>(world_, setting.world.nat, setting.world.link);
       }
     }
-    if (setting.packetdrill) far_end_.wait_for([this] { return handshake_over(); });
+    if (!setting.packetdrill) return;
+    far_end_.wait_for([this] { return handshake_over(); });
+    code_.let_be_less("tcpi_snd_cwnd");
   }
 
   World& world() { return world_; }

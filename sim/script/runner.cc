@@ -207,6 +207,9 @@ void Run::assert_code(const CodeSpec& code) {
   for (const char c : std::string_view(code.text).substr(0, verdict.at)) {
     where = c == '\n' ? Where{where.line + 1, 1} : Where{where.line, where.column + 1};
   }
+  if (verdict.kind == CodeVerdict::Kind::kLess) {
+    return forgiven_.add(where, verdict.why, {kLessAggressive});
+  }
   // Packetdrill's code is Python, of which much has no meaning here; in ours it is a mistake.
   const bool foreign = verdict.kind == CodeVerdict::Kind::kNotServed && setting_.packetdrill;
   if (foreign) return skip(where, verdict.why);

@@ -70,4 +70,25 @@ BOOST_AUTO_TEST_CASE(what_is_not_served_says_so_and_never_holds) {
   BOOST_TEST((verdict_of("assert " + std::string(100000, '(')).kind == Kind::kNotServed));
 }
 
+BOOST_AUTO_TEST_CASE(a_number_that_may_be_less_is_told_and_the_rest_is_carried_out) {
+  Code code;
+  code.let_be_less("tcpi_snd_cwnd");
+  const auto kind_of = [&](const std::string& text) { return verdict_of(code, text).kind; };
+  const CodeVerdict less =
+      verdict_of(code, "assert tcpi_snd_cwnd >= 11, 'no'; assert tcpi_snd_cwnd == 12; a = 5 + 7");
+  BOOST_TEST((less.kind == Kind::kLess));
+  BOOST_TEST(less.why == "assert tcpi_snd_cwnd >= 11 does not hold: tcpi_snd_cwnd is 10");
+  BOOST_TEST(less.at == 0);
+  BOOST_TEST((kind_of("assert tcpi_snd_cwnd==a") == Kind::kLess));
+  BOOST_TEST((kind_of("assert tcpi_snd_cwnd >= 10\nassert tcpi_snd_cwnd == 10") == Kind::kHolds));
+  for (const char* text :
+       {"assert tcpi_snd_cwnd == 9", "assert tcpi_snd_cwnd > 10", "assert tcpi_snd_cwnd != 10",
+        "assert tcpi_snd_cwnd <= 9", "assert 11 == tcpi_snd_cwnd", "assert tcpi_rto == 204001",
+        "assert tcpi_snd_cwnd == 11 == 11", "assert tcpi_snd_cwnd == 11 and 1 == 1",
+        "assert tcpi_snd_cwnd + 1 == 12", "assert tcpi_snd_cwnd >= 11; assert tcpi_rto == 1"}) {
+    BOOST_TEST((kind_of(text) == Kind::kFails), text);
+  }
+  BOOST_TEST((verdict_of("assert tcpi_snd_cwnd == 11").kind == Kind::kFails));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -241,6 +241,14 @@ BOOST_AUTO_TEST_CASE(a_later_ack_has_a_later_clock) {
   BOOST_TEST(outcome_of(absolute + "2960 ecr 1300>\n", true).allowed_by.empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_congestion_window_may_be_smaller) {
+  const std::string smaller =
+      kOpen + "+0 %{ assert tcpi_snd_cwnd == 11, tcpi_snd_cwnd }%\n+0 write(4, ..., 5) = 5\n";
+  expect_allowed(smaller + "+0 > P. 1:6(5) ack 1\n", 8,
+                 "RFC 5681 3: a sender may be less aggressive");
+  expect_outcome(Kind::kDiffers, smaller + "+0 write(4, ..., 5) = 6\n", 10, "write returned 5");
+}
+
 BOOST_AUTO_TEST_CASE(a_super_frame_meets_the_lines_it_is_made_of) {
   expect_pass(kOpen +
               "+0 write(4, ..., 5000) = 5000\n+0 > P. 1:2001(2000) ack 1\n"
