@@ -76,6 +76,17 @@ bool options_may_differ(const Options& line, Options came, Rules& rules) {
   return true;
 }
 
+// All of the options that came but their clock, which is the line's.
+Options but_clock(Options came, const Options& line) {
+  for (TcpOption& option : came) {
+    for (const TcpOption& due : line) {
+      const bool both = option.kind == TcpOption::Kind::kTimestamps && due.kind == option.kind;
+      if (both) option.value = due.value;
+    }
+  }
+  return came;
+}
+
 // The clock of an ACK that waited shows how long, and so does that of what follows.
 void take_later_clock(Options& line, const Options& came, Duration most, Rules& rules) {
   const int64_t ticks = std::chrono::ceil<std::chrono::milliseconds>(most).count();
@@ -178,7 +189,7 @@ PacketSpec forgiving(const PacketSpec& line, const SeenPacket& seen, Duration be
   }
   if (!tcp->any_options && !same_options(tcp->options, came->options) &&
       options_may_differ(tcp->options, came->options, rules)) {
-    tcp->options = came->options;
+    tcp->options = but_clock(came->options, tcp->options);
   }
   const Duration waited = behind + (is_pure_ack(line.transport) ? kAckWaitMax : Duration{});
   take_later_clock(tcp->options, came->options, waited, rules);

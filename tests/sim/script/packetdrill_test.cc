@@ -233,6 +233,11 @@ BOOST_AUTO_TEST_CASE(a_later_ack_has_a_later_clock) {
     BOOST_TEST(wrong.where.line == 12, clock);
     BOOST_TEST(wrong.allowed_by.empty(), clock);
   }
+  // In another order of options as well.
+  const std::string padded = text + "+0 > P. 1:6(5) ack 501 <TS val ";
+  expect_allowed(padded + "1640 ecr 201,nop,nop>\n", 10,
+                 "RFC 9293 3.1: options come in any order; " + acks);
+  BOOST_TEST(outcome_of(padded + "1700 ecr 201,nop,nop>\n", true).allowed_by.empty());
   // A time from the script's beginning knows of no wait.
   const std::string absolute =
       text + data(1640) + "+.1 < . 501:501(0) ack 6 win 9000 <nop,nop,TS val 1300 ecr 1640>\n" +
