@@ -1,9 +1,9 @@
 // DNS (RFC 1035, EDNS of RFC 6891) in message lines, over UDP and in streams.
 #include <algorithm>
-#include <array>
 #include <cctype>
 
 #include "sim/guest_bytes.hh"
+#include "sim/script/dns_names.hh"
 #include "sim/script/message_forms.hh"
 #include "sim/script/message_wire.hh"
 
@@ -17,29 +17,7 @@ using guest::put32;
 
 constexpr size_t kHeader = 12;
 constexpr uint16_t kOpt = 41;
-constexpr std::array<const char*, 6> kRcodes{"noerror",  "formerr", "servfail",
-                                             "nxdomain", "notimp",  "refused"};
-struct TypeName {
-  uint16_t number;
-  const char* name;
-};
-constexpr TypeName kTypes[] = {{1, "a"},      {2, "ns"},   {5, "cname"}, {12, "ptr"},
-                               {15, "mx"},    {16, "txt"}, {28, "aaaa"}, {33, "srv"},
-                               {252, "axfr"}, {255, "any"}};
-
-uint16_t type_number(const std::string& name) {
-  for (const TypeName& type : kTypes) {
-    if (name == type.name) return type.number;
-  }
-  return 0;
-}
-
-std::string type_name(uint16_t number) {
-  for (const TypeName& type : kTypes) {
-    if (number == type.number) return type.name;
-  }
-  return std::to_string(number);
-}
+constexpr uint16_t kHeaderRcodes = 16;  // more need an OPT record
 
 void put_name(std::vector<uint8_t>& to, const std::string& name) {
   for (size_t at = 0; at < name.size();) {
@@ -97,6 +75,15 @@ std::optional<Record> read_record(Bytes bytes, size_t& at) {
   return record;
 }
 
+// An OPT record has the upper eight of its bits. RFC 6891 6.1.3.
+void raise_rcode(MessageSpec& message, uint32_t upper) {
+  for (MessageField& field : message.fields) {
+    if (field.name != "rcode") continue;
+    const uint32_t lower = dns_rcode(field.value).value_or(0) % kHeaderRcodes;
+    field.value = name_of_dns_rcode(static_cast<uint16_t>(upper * kHeaderRcodes + lower));
+  }
+}
+
 bool read_records(Bytes bytes, size_t at, MessageSpec& message) {
   std::string answers;
   const size_t count = get16(bytes, 6);
@@ -116,7 +103,9 @@ bool read_records(Bytes bytes, size_t at, MessageSpec& message) {
   for (size_t i = 0; i < more; ++i) {
     const std::optional<Record> record = read_record(bytes, at);
     if (!record) return false;
-    if (record->type == kOpt) add(message, "edns", record->klass);
+    if (record->type != kOpt) continue;
+    add(message, "edns", record->klass);
+    if (const uint32_t upper = record->ttl >> 24; upper != 0) raise_rcode(message, upper);
   }
   return true;
 }
@@ -125,11 +114,11 @@ bool read_records(Bytes bytes, size_t at, MessageSpec& message) {
 
 std::vector<uint8_t> dns_payload(const MessageSpec& message) {
   const bool reply = message.verb == "reply";
-  const std::string* rcode = find(message, "rcode");
-  const auto found =
-      rcode == nullptr ? kRcodes.begin() : std::find(kRcodes.begin(), kRcodes.end(), *rcode);
-  uint32_t flags = static_cast<uint32_t>(number_of(message, "opcode", 0) << 11) |
-                   static_cast<uint32_t>(found - kRcodes.begin());
+  const std::string* rcode_text = find(message, "rcode");
+  const uint32_t rcode = rcode_text == nullptr ? 0 : dns_rcode(*rcode_text).value_or(0);
+  const bool edns = has(message, "edns") || rcode >= kHeaderRcodes;
+  uint32_t flags =
+      static_cast<uint32_t>(number_of(message, "opcode", 0) << 11) | rcode % kHeaderRcodes;
   if (reply) flags |= 0x8000;
   if (has(message, "aa")) flags |= 0x0400;
   if (has(message, "tc")) flags |= 0x0200;
@@ -144,10 +133,10 @@ std::vector<uint8_t> dns_payload(const MessageSpec& message) {
   put16(bytes, static_cast<uint16_t>(number_of(message, "questions", 1)));
   put16(bytes, static_cast<uint16_t>(answers.size()));
   put16(bytes, 0);
-  put16(bytes, has(message, "edns") ? 1 : 0);
+  put16(bytes, edns ? 1 : 0);
   if (const std::string* name = find(message, "name")) {
     put_name(bytes, *name);
-    put16(bytes, type_number(*find(message, "type")));
+    put16(bytes, dns_type(*find(message, "type")).value_or(0));
     put16(bytes, 1);
   }
   for (const std::string& item : answers) {
@@ -160,11 +149,11 @@ std::vector<uint8_t> dns_payload(const MessageSpec& message) {
     put16(bytes, static_cast<uint16_t>(data.size()));
     bytes.insert(bytes.end(), data.begin(), data.end());
   }
-  if (has(message, "edns")) {
+  if (edns) {
     bytes.push_back(0);
     put16(bytes, kOpt);
     put16(bytes, static_cast<uint16_t>(number_of(message, "edns", 512)));
-    put32(bytes, 0);
+    put32(bytes, rcode / kHeaderRcodes << 24);
     put16(bytes, 0);
   }
   return bytes;
@@ -180,14 +169,13 @@ std::optional<MessageSpec> read_dns(Bytes bytes) {
   if (questions == 1) {
     const std::optional<std::string> name = read_name(bytes, at);
     if (!name || at + 4 > bytes.size()) return std::nullopt;
-    add(message, "type", type_name(get16(bytes, at)));
+    add(message, "type", name_of_dns_type(get16(bytes, at)));
     add(message, "name", *name);
     at += 4;
   }
   add(message, "id", get16(bytes, 0));
   add(message, "opcode", flags >> 11 & 15);
-  const size_t rcode = flags & 15;
-  add(message, "rcode", rcode < kRcodes.size() ? kRcodes[rcode] : std::to_string(rcode));
+  add(message, "rcode", name_of_dns_rcode(flags % kHeaderRcodes));
   if ((flags & 0x0400) != 0) add(message, "aa", "");
   if ((flags & 0x0200) != 0) add(message, "tc", "");
   if ((flags & 0x0100) != 0) add(message, "rd", "");

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <charconv>
 
+#include "sim/script/dns_names.hh"
 #include "sim/script/places.hh"
 
 namespace dashi::script {
@@ -100,11 +101,11 @@ constexpr FieldForm kFields[] = {
     {"dhcp6", "dns", Type::kAddress},
     {"dhcp6", "search", Type::kText},
     {"dhcp6", "refresh-time", Type::kNumber},
-    {"dns", "type", Type::kText},
+    {"dns", "type", Type::kDnsType},
     {"dns", "name", Type::kText},
     {"dns", "id", Type::kNumber},
     {"dns", "opcode", Type::kNumber},
-    {"dns", "rcode", Type::kText},
+    {"dns", "rcode", Type::kDnsRcode},
     {"dns", "rd", Type::kFlag},
     {"dns", "ra", Type::kFlag},
     {"dns", "aa", Type::kFlag},
@@ -214,6 +215,14 @@ std::optional<std::string> canonical(FieldType type, const std::string& text) {
     }
     case Type::kHex:
       return is_hex(lower(text)) ? std::optional(lower(text)) : std::nullopt;
+    case Type::kDnsType: {
+      const std::optional<uint16_t> type_number = dns_type(text);
+      return type_number ? std::optional(name_of_dns_type(*type_number)) : std::nullopt;
+    }
+    case Type::kDnsRcode: {
+      const std::optional<uint16_t> rcode = dns_rcode(text);
+      return rcode ? std::optional(name_of_dns_rcode(*rcode)) : std::nullopt;
+    }
     case Type::kNumber:
     case Type::kNumbers:
     case Type::kAddress:

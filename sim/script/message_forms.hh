@@ -16,9 +16,11 @@ enum class FieldType : uint8_t {
   kNumbers,  // 1,3,6
   kAddress,  // one or several by commas; also a name: gateway, guest, server, ...
   kMac,
-  kText,  // a domain name, a word, or "text"; letters of any case
-  kHex,   // "00030001..."
-  kNames  // what must not be there: names of fields
+  kText,      // a domain name, a word, or "text"; letters of any case
+  kHex,       // "00030001..."
+  kDnsType,   // AAAA, TYPE28, 28
+  kDnsRcode,  // servfail, 2
+  kNames      // what must not be there: names of fields
 };
 
 bool is_message(const std::string& protocol);

@@ -1,6 +1,8 @@
 // The lines that packetdrill does not have: messages, variables, mishaps, commands.
 #include <boost/test/unit_test.hpp>
 
+#include "sim/script/message_forms.hh"
+#include "sim/script/message_wire.hh"
 #include "sim/script/parser.hh"
 #include "sim/script/runner.hh"
 
@@ -89,6 +91,33 @@ BOOST_AUTO_TEST_CASE(a_word_no_message_has_is_an_error_where_it_stands) {
   expect_error("0 < arp who-has 10.0.0 tell 10.0.0.2\n", 1, 17, "not a value of target: 10.0.0");
   expect_error("0 < dns query A", 1, 16, "expected the name before the end of the script");
   expect_error("\n0 < gateway:1 > nobody:2 udp (4)\n", 2, 17, "no such place: nobody");
+}
+
+BOOST_AUTO_TEST_CASE(a_dns_type_or_rcode_is_a_name_that_exists_or_a_number) {
+  expect_error("0 < dns query BOGUS a.example\n", 1, 15, "not a value of type: BOGUS");
+  expect_error("0 < dns query TYPE65536 a.example\n", 1, 15, "not a value of type: TYPE65536");
+  expect_error("0 < dns query A a.example rcode banana\n", 1, 33, "not a value of rcode: banana");
+  expect_error("0 > dns reply A a.example rcode 4096\n", 1, 33, "not a value of rcode: 4096");
+  for (const char* type : {"A", "ns", "CNAME", "SOA", "PTR", "MX", "TXT", "AAAA", "SRV", "SVCB",
+                           "HTTPS", "TYPE65", "65", "999"}) {
+    const std::string query = std::string("0 < dns query ") + type + " a.example id 4\n";
+    expect_pass(query + "+0 > dns reply " + type + " a.example id 4 rcode 2\n");
+    const Outcome other =
+        outcome_over(Family::kIpv4, query + "+0 > dns reply LOC a.example id 4\n");
+    BOOST_TEST((other.reason.find(": type is ") != std::string::npos), other.reason);
+  }
+  for (const char* rcode :
+       {"noerror", "formerr", "servfail", "nxdomain", "notimp",   "refused",  "yxdomain",
+        "yxrrset", "nxrrset", "notauth",  "notzone",  "12",       "badvers",  "badkey",
+        "badtime", "badmode", "badname",  "badalg",   "badtrunc", "badcookie"}) {
+    MessageSpec reply{"dns", "reply", {}};
+    add(reply, "type", "a");
+    add(reply, "name", "a.example");
+    add(reply, "rcode", rcode);
+    const auto read = read_dns(dns_payload(reply));
+    BOOST_TEST_REQUIRE(read.has_value());
+    BOOST_TEST(*find(*read, "rcode") == rcode);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_a_line_too) {
