@@ -1,10 +1,42 @@
-"""The index of scenarios/README.md: every row is there, and every script that it names."""
+"""The scripts of scenarios/: the README's index has every row, and every script that it names is there;
+each script says its rule; no two differ only in numbers, strings or addresses."""
 import pathlib
 import re
 import sys
 
+PLACES = "guest|gateway|server|host|neighbor|loopback|nowhere|elsewhere"
+# What two scripts may not differ in alone, one after another.
+SAME = (
+    (r"(?s:/\*.*?\*/)|(?<!\S)(//|#)[^\n]*", " "),
+    (r"--ip_version=\S*", " "),
+    (r'"(\\.|[^"\\])*"', "N"),
+    (r"\[[0-9a-f:.]+\]|[0-9a-f]*(:[0-9a-f]*){2,}", "N"),  # IPv6, Ethernet
+    (r"\+?\.?\b\d[\w.]*", "N"),  # numbers, times, IPv4
+    (rf"\b({PLACES})\b", "N"),
+    (r"\bN(:N)+", "N"),
+    (r"\s+", " "),
+)
 
-def main(scenarios: pathlib.Path) -> int:
+
+def shape(script: str) -> str:
+    for what, becomes in SAME:
+        script = re.sub(what, becomes, script)
+    return script
+
+
+def equal_scripts(scenarios: pathlib.Path) -> list[str]:
+    first: dict[str, str] = {}
+    wrong = []
+    for script in sorted(scenarios.rglob("*.pkt")):
+        name = str(script.relative_to(scenarios))
+        other = first.setdefault(shape(script.read_text()), name)
+        if other != name:
+            wrong.append(f"{name} differs from {other} only in numbers, strings or addresses")
+    return wrong
+
+
+def index_rows(scenarios: pathlib.Path) -> tuple[set[str], list[str]]:
+    """The scripts that the index names, and what is wrong with it."""
     index = (scenarios / "README.md").read_text().split("## Index", 1)[1]
     rows = re.findall(r"^\| (\S+) \|(.*)$", index, re.MULTILINE)
     wanted = [str(n) for n in range(1, 26)] + [f"({key})" for key in "123456abcdefghijklm"]
@@ -16,10 +48,16 @@ def main(scenarios: pathlib.Path) -> int:
     named = {name for names in found.values() for name in names}
     wrong += [f"no such script: {name}" for name in sorted(named)
               if not (scenarios / f"{name}.pkt").is_file()]
+    return named, wrong
+
+
+def main(scenarios: pathlib.Path) -> int:
+    named, wrong = index_rows(scenarios)
     for script in sorted(scenarios.rglob("*.pkt")):
         first = script.read_text().split("\n--", 1)[0].split("\n 0", 1)[0]
         if not re.search(r"RFC|IEEE|Linux|Virtio|design", first):
             wrong.append(f"{script.relative_to(scenarios)} does not say by which rule")
+    wrong += equal_scripts(scenarios)
     print("\n".join(wrong) or f"{len(named)} scripts are named")
     return 1 if wrong else 0
 
