@@ -8,7 +8,7 @@
 namespace dashi {
 namespace {
 
-constexpr uint32_t kArchiveVersion = 10;
+constexpr uint32_t kArchiveVersion = 11;
 
 Secrets draw_secrets(Entropy& entropy) {
   Secrets secrets;

@@ -145,7 +145,8 @@ void Congestion::reduce(uint32_t mss, uint32_t delivered, uint32_t pipe, bool pr
     send = std::min<uint64_t>(send, ssthresh - pipe);
   }
   if (prr_out_ == 0) send = std::max<uint64_t>(send, mss);  // the first retransmission always goes
-  cwnd = static_cast<uint32_t>(std::min<uint64_t>(pipe + send, kCwndMax));
+  // Where nothing is in flight no ACK comes to allow more: a segment always may leave.
+  cwnd = static_cast<uint32_t>(std::clamp<uint64_t>(pipe + send, mss, kCwndMax));
 }
 
 }  // namespace dashi

@@ -161,6 +161,7 @@ struct Downlink {
   bool tail_probe_out = false;           // RFC 8985 7
   bool tail_probe_resent = false;        // it carried no new data
   SeqNum tail_probe_end;
+  uint32_t tail_probe_flight = 0;  // bytes outstanding then
 };
 
 // Laid out so that most packets touch three cache lines of it: who and when; the uplink and whether

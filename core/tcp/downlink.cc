@@ -260,6 +260,7 @@ void note_tail_probe(TcpRoom& room, Connection& c, bool resent) {
   c.down.tail_probe_out = true;
   c.down.tail_probe_resent = resent;
   c.down.tail_probe_end = c.down.nxt;
+  c.down.tail_probe_flight = c.outstanding();
   room.context.counters.increment(Counter::kTcpTailProbes);
 }
 

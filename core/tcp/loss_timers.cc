@@ -101,9 +101,7 @@ Fate probe_timeout(TcpRoom& room, Instant now, Connection& c) {
 void reordering_timeout(TcpRoom& room, Instant now, Connection& c) {
   Downlink& d = c.down;
   const Rack::Found found = detect_losses(room.config, now, c);
-  if (found.bytes != 0) {
-    reduce_for(room, now, c, found, c.outstanding() - d.board.sacked_bytes());
-  }
+  if (found.bytes != 0) reduce_for(room, now, c, found, c.outstanding(), d.board.sacked_bytes());
   if (found.bytes != 0 && d.phase == LossPhase::kRecovery) {
     d.congestion.reduce(d.mss, 0, c.in_flight(), false);
   }

@@ -157,7 +157,7 @@ void judge_tail_probe(TcpRoom& room, Connection& c, const Heard& heard) {
   } else if (d.una.after(d.tail_probe_end)) {
     d.tail_probe_out = false;
     if (d.phase != LossPhase::kOpen) return;
-    d.congestion.lose(room.config, d.mss, c.outstanding());
+    d.congestion.lose(room.config, d.mss, d.tail_probe_flight);
     d.congestion.end_reduction();
     d.can_undo = false;
   }
@@ -238,8 +238,8 @@ void answer(TcpRoom& room, Instant now, Connection& c, const Heard& heard,
   Downlink& d = c.down;
   if (lost.bytes != 0) {
     const uint32_t known = d.board.sacked_bytes() + d.reno_sacked;
-    reduce_for(room, now, c, lost,
-               c.outstanding() + heard.acked - std::min(c.outstanding(), known - heard.sacked));
+    reduce_for(room, now, c, lost, c.outstanding() + heard.acked,
+               std::min(c.outstanding(), known - heard.sacked));
   }
   switch (d.phase) {
     case LossPhase::kOpen:
@@ -280,13 +280,20 @@ void react(TcpRoom& room, Instant now, Connection& c, const Heard& heard) {
   room.mark_ready(c);
 }
 
-void enter_recovery(TcpRoom& room, Connection& c, uint32_t flight) {
+void enter_recovery(TcpRoom& room, Connection& c, uint32_t outstanding) {
   Downlink& d = c.down;
   room.context.counters.increment(Counter::kTcpFastRetransmits);
-  d.congestion.lose(room.config, d.mss, c.outstanding());
-  d.congestion.begin_reduction(flight);
+  d.congestion.lose(room.config, d.mss, outstanding);
   d.phase = LossPhase::kRecovery;
   may_be_undone(c);
+}
+
+// RFC 5681 2, but for SACK blocks: the ACK before once more, with the same window and nothing else.
+bool repeats(const Connection& c, const Packet& packet) {
+  const TcpSegment& segment = packet.tcp;
+  return SeqNum(segment.acknowledgment) == c.down.una && segment.options.sack_count == 0 &&
+         packet.payload.empty() && !segment.fin() &&
+         static_cast<uint32_t>(segment.window) << c.down.shift == c.down.window;
 }
 
 }  // namespace
@@ -300,17 +307,17 @@ void reduce_again(TcpRoom& room, Connection& c) {
 }
 
 void reduce_for(TcpRoom& room, Instant now, Connection& c, const Rack::Found& lost,
-                uint32_t flight) {
+                uint32_t outstanding, uint32_t arrived) {
   Downlink& d = c.down;
   if (d.phase == LossPhase::kOpen) {
-    enter_recovery(room, c, flight);
+    enter_recovery(room, c, outstanding);
   } else {
     // RFC 5681 4.3: once for each window, and once more for what was sent again since.
     const bool again = lost.again.has_value() && *lost.again >= d.reduced_at;
     if (!again && lost.highest.before(d.recover)) return;
     reduce_again(room, c);
-    d.congestion.begin_reduction(flight);  // RFC 9937 6
   }
+  d.congestion.begin_reduction(outstanding - arrived);  // RFC 9937 6
   d.recover = d.nxt;
   d.reduced_at = now;
 }
@@ -339,11 +346,12 @@ bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet
   Downlink& d = c.down;
   // RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT.
   if (ack.after(d.nxt) || ack.before(d.una - d.window_max)) return false;
+  const bool again = repeats(c, packet);
+  // RFC 8985 7.4.2: the guest has no D-SACK, and both copies of the probe came.
+  if (again && ack == d.tail_probe_end) d.tail_probe_out = false;
   if (c.outstanding() == 0 &&
       segment.options.sack_count == 0) {  // the usual, of a guest that sends
     const uint32_t window_before = d.window;
-    // RFC 8985 7.4.2: the same ACK again, and the guest has no D-SACK: both copies of the probe came.
-    if (ack == d.tail_probe_end && packet.payload.empty()) d.tail_probe_out = false;
     if (ack == d.una) update_window(c, segment);
     if (d.window != window_before) {
       room.mark_ready(c);
@@ -371,9 +379,7 @@ bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet
       c.rtt.settle(room.config);
     }
   }
-  // RFC 5681 2: same ACK, no data, no new window, and something is outstanding.
-  heard.duplicate = !c.sack && heard.acked == 0 && ack == una_before && packet.payload.empty() &&
-                    !segment.fin() && d.window == window_before && d.window != 0;
+  heard.duplicate = again && !c.sack && d.window != 0;
   if (heard.duplicate) {
     ++d.duplicate_acks;
     if (d.phase != LossPhase::kLoss) {  // RFC 3042, RFC 6582: something left the network

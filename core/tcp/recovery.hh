@@ -11,10 +11,10 @@ namespace dashi {
 // something never sent or long gone, and the segment goes no further (RFC 5961 5).
 bool receive_ack(TcpRoom& room, Instant now, Connection& c, const Packet& packet);
 
-// Losses were found. Where no recovery is for them yet, begins one with this much in flight; within one, the window
-// falls again if they are of a later window, or of what was sent again since it fell.
+// Losses were found. Where no recovery is for them yet, begins one with this much outstanding, and of it arrived, before
+// the news; within one, the window falls again if they are of a later window, or of what was sent again since it fell.
 void reduce_for(TcpRoom& room, Instant now, Connection& c, const Rack::Found& lost,
-                uint32_t flight);
+                uint32_t outstanding, uint32_t arrived);
 
 // The window falls again, before all that it fell for is repaired (RFC 5681 4.3).
 void reduce_again(TcpRoom& room, Connection& c);

@@ -36,7 +36,7 @@ void archive(Archive& ar, Downlink& d) {
   ar(d.duplicate_acks, d.reno_sacked, d.phase, d.recover, d.reduced_at, d.timed_out,
      d.retransmit_pending, d.frto, d.new_data_first, d.can_undo, d.undo_bytes, d.undo_from,
      d.undo_to, d.undo_until, d.resent_stamp, d.tail_probe_out, d.tail_probe_resent,
-     d.tail_probe_end);
+     d.tail_probe_end, d.tail_probe_flight);
   ar(d.timing, d.timed_at, d.sampled_to, d.last_sent, d.timer, d.loss_deadline, d.retransmit_at,
      d.persist_deadline, d.retries);
 }

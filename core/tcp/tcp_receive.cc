@@ -23,6 +23,15 @@ bool begins_anew(const TimeWait& record, const TcpSegment& segment, const TcpCon
   return newer > 0 || (newer == 0 && greater);
 }
 
+// RFC 7323 4.3: a SYN that comes again begins where the first did, and its clock is the one to echo.
+void take_stamp_of_syn(Instant now, Connection& c, const TcpSegment& segment) {
+  const auto& stamps = segment.options.timestamps;
+  const bool again = segment.syn() && !segment.ack() && SeqNum(segment.sequence) == c.irs;
+  if (!again || !c.stamps.on || !stamps.has_value() || c.stamps.is_old(now, stamps->value)) return;
+  c.stamps.recent = stamps->value;
+  c.stamps.recent_at = now;
+}
+
 }  // namespace
 
 void TcpProxy::handle_time_wait(Instant now, uint32_t slot, const Packet& packet) {
@@ -76,6 +85,7 @@ Fate TcpProxy::receive(Instant now, Connection& c, const Packet& packet) {
       room_.context.counters.increment(Counter::kTcpResetsReceived);
       return Fate::kAbandoned;
     }
+    take_stamp_of_syn(now, c, segment);
     room_.context.drop(DropReason::kTcpConnecting, packet.frame);
     return Fate::kLives;
   }
@@ -207,6 +217,7 @@ Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& pa
   }
   if (segment.syn()) {
     if (c.opening == Opening::kSynReceived && !segment.ack() && sequence == c.irs) {
+      take_stamp_of_syn(now, c, segment);
       c.down.timing = false;  // our SYN-ACK was lost; Karn's rule
       transmit_syn(room_, now, c);
       return Fate::kLives;

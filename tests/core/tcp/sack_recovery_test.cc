@@ -180,7 +180,7 @@ TCP_CASE(takes_a_probe_that_repaired_a_loss_for_one) {  // RFC 8985 7.4.2
   bench.ack(0, 11 * kMss, 501);
   bench.host_writes(host, pattern(40 * kMss));
   BOOST_TEST(bench.segments().size() ==
-             2u);  // two segments: seven tenths of the one in flight, at least
+             7u);  // seven tenths of the ten that were out with the probe
 }
 
 TCP_CASE(has_one_of_three_timers_at_a_time) {  // RFC 8985 8
