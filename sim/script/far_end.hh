@@ -120,6 +120,8 @@ class FarEnd {
     bool cut = false;              // a datagram was longer
   };
   CallResult received(Descriptor& descriptor, size_t most, int64_t flags, Taken& got);
+  // Why a datagram cannot go there: there is nobody but who spoke last. Nothing: it can.
+  std::optional<CallResult> refused_destination(const Descriptor& from, const Value* address) const;
   // The result, unless the peer that the call tells of is not as the script says.
   CallResult telling(const std::optional<Endpoint>& peer, CallResult result, const Value* address,
                      const Value* length) const;

@@ -41,6 +41,18 @@ std::optional<bool> says(const std::string& name, const Value& value, const Endp
   return port ? std::optional(value.items[0].number == peer.port.number) : std::nullopt;
 }
 
+// Whether an address is `peer`'s; nothing: it cannot be read.
+std::optional<bool> is_of(const Value& address, const Endpoint& peer, const Setting& setting) {
+  if (address.kind != Value::Kind::kStruct) return std::nullopt;
+  bool all = true;
+  for (size_t i = 0; i < address.items.size(); ++i) {
+    const auto right = says(address.names[i], address.items[i], peer, setting);
+    if (!right) return std::nullopt;
+    all = all && *right;
+  }
+  return all;
+}
+
 }  // namespace
 
 std::optional<Port> port_in(const Value* address) {
@@ -76,15 +88,22 @@ CallResult FarEnd::telling(const std::optional<Endpoint>& peer, CallResult resul
   if (length != nullptr && length->items.size() == 1 && length->items[0].number != size)
     result.mismatch = "the peer's address has " + std::to_string(size) + " bytes";
   if (!asked) return result;
-  if (address->kind != Value::Kind::kStruct) return CallResult::not_served("this form of address");
-  const std::string is = peer ? "the peer is " + to_string(*peer) : "a stream tells no peer";
-  if (!peer) result.mismatch = is;
-  for (size_t i = 0; peer && i < address->items.size(); ++i) {
-    const auto right = says(address->names[i], address->items[i], *peer, setting_);
-    if (!right) return CallResult::not_served("this form of address");
-    if (!*right) result.mismatch = is;
-  }
+  const std::optional<bool> right = is_of(*address, peer.value_or(Endpoint{}), setting_);
+  if (!right) return CallResult::not_served("this form of address");
+  if (!peer) result.mismatch = "a stream tells no peer";
+  if (peer && !*right) result.mismatch = "the peer is " + to_string(*peer);
   return result;
+}
+
+std::optional<CallResult> FarEnd::refused_destination(const Descriptor& from,
+                                                      const Value* address) const {
+  if (from.kind != Descriptor::Kind::kDatagram || address == nullptr || is_unasked(*address)) {
+    return std::nullopt;
+  }
+  if (!setting_.packetdrill && is_of(*address, from.peer, setting_).value_or(false)) {
+    return std::nullopt;
+  }
+  return CallResult::not_served("a datagram to another than who spoke last");
 }
 
 }  // namespace dashi::script

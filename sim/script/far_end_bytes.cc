@@ -112,6 +112,9 @@ CallResult FarEnd::write(const CallSpec& call) {
   Descriptor* descriptor = find(call, 0);
   if (descriptor == nullptr) return CallResult::failed("EBADF");
   if (is_no_buffer(call)) return CallResult::failed("EFAULT");
+  const Value* to =
+      call.name == "sendto" && call.arguments.size() > 4 ? &call.arguments[4] : nullptr;
+  if (auto no = refused_destination(*descriptor, to)) return *no;
   const Value& content = call.arguments[1];
   const int64_t size = call.arguments[2].number;
   if (size < 0 || size > kWriteMax) return CallResult::misused("a write has at most 64 MiB");

@@ -57,6 +57,7 @@ CallResult FarEnd::sendmsg(const CallSpec& call) {
   if (has_control(call.arguments[1])) return CallResult::not_served("a control message");
   auto bytes = bytes_of(vectors_of(call.arguments[1]));
   if (!bytes) return CallResult::not_served("this form of sendmsg");
+  if (auto no = refused_destination(*descriptor, member(call.arguments[1], "msg_name"))) return *no;
   return written(*descriptor, std::move(*bytes), number_of(call.arguments[2]).value_or(0));
 }
 

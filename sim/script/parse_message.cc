@@ -13,6 +13,13 @@ bool ends_message(const Token& token) {
   return false;
 }
 
+void check_names(ParserState& in, Where where, const std::string& protocol,
+                 const std::string& names) {
+  for (const std::string& name : items_of(names)) {
+    if (!type_of(protocol, name)) in.fail(where, "no such field of " + protocol + ": " + name);
+  }
+}
+
 void parse_value(ParserState& in, MessageSpec& message, const std::string& name, FieldType type) {
   MessageField field{in.peek().where, name, {}};
   if (type != FieldType::kFlag) {
@@ -20,6 +27,7 @@ void parse_value(ParserState& in, MessageSpec& message, const std::string& name,
     const std::string text = in.term();
     const std::optional<std::string> value = canonical(type, text);
     if (!value) return in.fail(field.where, "not a value of " + name + ": " + text);
+    if (type == FieldType::kNames) check_names(in, field.where, message.protocol, *value);
     field.value = *value;
   }
   message.fields.push_back(std::move(field));

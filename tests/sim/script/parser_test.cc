@@ -156,6 +156,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_named_with_its_line_and_column) {
       {"+0 dns add x 10.0.0.1,y", 1, 4, "not an address: y"},
       {".2 < udp (1)\n.1 < udp (1)", 2, 1, "this is before a line above it"},
       {"// nothing\n", 2, 1, "a script without a line"},
+      {"0 > dhcp offer without bananas\n", 1, 24, "no such field of dhcp: bananas"},
       {"`ls", 1, 1, "a command is not closed"},
       {"/* x", 1, 1, "a comment is not closed"},
       {"+99999999999999999999 < udp (1)", 1, 2, "this number is too large"},

@@ -195,6 +195,23 @@ BOOST_AUTO_TEST_CASE(a_call_tells_its_peer) {
                  9, "recvfrom: a stream tells no peer");
 }
 
+BOOST_AUTO_TEST_CASE(a_datagram_goes_to_who_spoke_last_or_is_a_skip) {
+  const std::string heard =
+      "0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3\n+0 bind(3, ..., ...) = 0\n"
+      "+0 < udp (5) \"hello\"\n+0 read(3, ..., 9) = 5\n+0 send";
+  const auto calls = [&](const std::string& port) {
+    const std::string to =
+        "{sa_family=AF_INET, sin_port=htons(" + port + "), sin_addr=inet_addr(\"host\")}";
+    return std::vector<std::string>{
+        heard + "to(3, \"hi\", 2, 0, " + to + ", 16) = 2\n+0 > udp (2) \"hi\"\n",
+        heard + "msg(3, {msg_name(16)=" + to +
+            ", msg_iov(1)=[{\"hi\", 2}]}, 0) = 2\n+0 > udp (2) \"hi\"\n"};
+  };
+  for (const std::string& text : calls("32768")) expect_pass(text);
+  for (const std::string& text : calls("9"))
+    BOOST_TEST(outcome_of(text).reason == "a datagram to another than who spoke last");
+}
+
 BOOST_AUTO_TEST_CASE(nothing_more_is_read_after_shut_rd) {
   expect_pass(kOpen +
               "+0 < P. 1:6(5) ack 1 win 5000 \"hello\"\n+0 shutdown(4, SHUT_RD) = 0\n"
