@@ -261,7 +261,8 @@ std::string takes_target(std::string& statement) {
   return name;
 }
 
-// Whether an assertion says no more than that the name is a number, or no less than it, and it is less.
+// Whether an assertion says no more than that the name is a number, or no less than it, and it is less,
+// but something.
 bool is_less(std::string assertion, const std::string& name, const Code::Lookup& lookup) {
   const auto skip_space = [&] { assertion.erase(0, assertion.find_first_not_of(' ')); };
   skip_space();
@@ -272,7 +273,8 @@ bool is_less(std::string assertion, const std::string& name, const Code::Lookup&
   assertion.erase(0, relation.size());
   Expression due(assertion, lookup);
   const int64_t number = due.value(kComparisonRank + 1);
-  return due.ended() && due.wrong().empty() && lookup(name) < number;
+  const std::optional<int64_t> is = lookup(name);
+  return due.ended() && due.wrong().empty() && is && *is > 0 && *is < number;
 }
 
 }  // namespace

@@ -89,6 +89,11 @@ BOOST_AUTO_TEST_CASE(a_number_that_may_be_less_is_told_and_the_rest_is_carried_o
     BOOST_TEST((kind_of(text) == Kind::kFails), text);
   }
   BOOST_TEST((verdict_of("assert tcpi_snd_cwnd == 11").kind == Kind::kFails));
+  // None at all is not a smaller one.
+  code.let_be_less("window");
+  BOOST_TEST((kind_of("window = 1\nassert window == 10") == Kind::kLess));
+  BOOST_TEST((kind_of("window = 0\nassert window == 10") == Kind::kFails));
+  BOOST_TEST((kind_of("window = 0 - 1\nassert window >= 10") == Kind::kFails));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
