@@ -10,9 +10,20 @@ namespace {
 constexpr int64_t kLength4 = 16;  // sizeof(sockaddr_in)
 constexpr int64_t kLength6 = 28;
 
+bool is_null(const Value& value) {
+  return holds_word(value, "NULL") || (value.kind == Value::Kind::kNumber && value.number == 0);
+}
+
 bool is_unasked(const Value& value) {
-  return value.kind == Value::Kind::kEllipsis || holds_word(value, "NULL") ||
-         (value.kind == Value::Kind::kNumber && value.number == 0);
+  return value.kind == Value::Kind::kEllipsis || is_null(value);
+}
+
+// Whether a call tells how long the address is, which it does not of none, and the script says another.
+bool says_other_length(const Value* address, const Value* length, int64_t size) {
+  if (length == nullptr || length->items.size() != 1) return false;
+  if (address == nullptr || is_null(*address)) return false;
+  const Value& said = length->items[0];
+  return said.kind == Value::Kind::kNumber && said.number != size;
 }
 
 bool ends_in(const std::string& name, std::string_view end) {
@@ -85,7 +96,7 @@ CallResult FarEnd::telling(const std::optional<Endpoint>& peer, CallResult resul
     return asked ? CallResult::not_served("the address of a peer, which the NAT hides") : result;
   }
   const int64_t size = !peer ? 0 : peer->address.is_v4() ? kLength4 : kLength6;
-  if (length != nullptr && length->items.size() == 1 && length->items[0].number != size)
+  if (says_other_length(address, length, size))
     result.mismatch = "the peer's address has " + std::to_string(size) + " bytes";
   if (!asked) return result;
   const std::optional<bool> right = is_of(*address, peer.value_or(Endpoint{}), setting_);

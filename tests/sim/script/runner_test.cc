@@ -190,6 +190,11 @@ BOOST_AUTO_TEST_CASE(a_call_tells_its_peer) {
     BOOST_TEST(outcome_of(text).reason == "this form of address");
   expect_pass(opened + "..., [16]) = 4\n");
   expect_differs(opened + "..., [28]) = 4\n", 7, "accept: the peer's address has 16 bytes");
+  // Of no address the length is left alone, and "..." is any.
+  for (const char* told : {"..., [...]", "NULL, [0]", "0, [0]", "NULL, [...]", "NULL, NULL"}) {
+    expect_pass(opened + told + ") = 4\n");
+    expect_pass(datagram + "from(3, \"hello\", 9, 0, " + told + ") = 5\n");
+  }
   expect_differs(kOpen + "+0 < P. 1:6(5) ack 1 win 5000 \"hello\"\n+0 recvfrom(4, ..., 9, 0, " +
                      right + ", ...) = 5\n",
                  9, "recvfrom: a stream tells no peer");
