@@ -395,6 +395,10 @@ BOOST_AUTO_TEST_CASE(an_option_that_would_act_on_a_call_is_a_skip) {
   is_skip(set("SOL_SOCKET, 18", "[1]"), "an option without its name");
   is_skip(set("SOL_SOCKET, SO_LINGER", "{onoff=1, linger=9}"), "a close that waits, by SO_LINGER");
   is_skip(kOpen + "+0 getsockopt(4, SOL_TCP, SO_ERROR, [0], [4]) = 0\n", "the option SO_ERROR");
+  is_skip(kOpen + "+0 getsockopt(4, SOL_IP, SO_ORIGINAL_DST, ..., [16]) = 0\n",
+          "the option SO_ORIGINAL_DST");
+  is_skip(kOpen + "+0 getsockopt(4, SOL_IPV6, IP6T_SO_ORIGINAL_DST, ..., [28]) = 0\n",
+          "the option IP6T_SO_ORIGINAL_DST");
   expect_pass(set("SOL_TCP, TCP_NODELAY", "[1]") +
               "+0 getsockopt(4, IPPROTO_TCP, TCP_NODELAY, [1], [4]) = 0\n"
               "+0 setsockopt(4, SOL_IP, IP_TOS, [4], 4) = 0\n"
