@@ -87,31 +87,44 @@ Options but_clock(Options came, const Options& line) {
   return came;
 }
 
-// The clock of an ACK that waited shows how long, and so does that of what follows.
-void take_later_clock(Options& line, const Options& came, Duration most, Rules& rules) {
-  const int64_t ticks = std::chrono::ceil<std::chrono::milliseconds>(most).count();
+// The clock of an ACK that came later or sooner shows by how much, and so does that of what follows.
+void take_clock(Options& line, const Options& came, Duration behind, Rules& rules) {
+  using std::chrono::milliseconds;
+  const int64_t least = std::chrono::floor<milliseconds>(std::min(behind, Duration{})).count();
+  const int64_t most = std::chrono::ceil<milliseconds>(std::max(behind, Duration{})).count();
   for (TcpOption& option : line) {
     for (const TcpOption& other : came) {
       const bool both = option.kind == TcpOption::Kind::kTimestamps && other.kind == option.kind;
-      const uint32_t waited = other.value - option.value;  // milliseconds
-      if (!both || waited == 0 || waited > ticks) continue;
+      const auto waited = static_cast<int32_t>(other.value - option.value);  // milliseconds
+      if (!both || waited == 0 || waited < least || waited > most) continue;
       option.value = other.value;
       rules.insert(kAcks);
     }
   }
 }
 
-// Whether a segment taken up to `edge` was taken in part.
-bool ends_inside(uint32_t edge, const TcpSpec& segment) {
-  const uint32_t taken = edge - segment.begin;
-  return taken > 0 && taken < segment.length;
+bool is_later(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) > 0; }
+
+// Whether a segment of which `to` is the end of what was taken was cut at the window's edge.
+bool is_cut_at_edge(uint32_t to, const TcpSpec& segment, const Offer& offer) {
+  const uint32_t taken = to - segment.begin;
+  return to == offer.edge && taken > 0 && taken < segment.length;
 }
 
-// The blocks of the line, but that one or more end within the guest's last segment, and sooner.
-bool blocks_are_trimmed(const TcpOption& line, const TcpOption& came, const TcpSpec& heard) {
+// Whether an ACK takes all of a segment, or nothing.
+bool takes_all_or_nothing(uint32_t ack, const TcpSpec& segment, const Offer& offer) {
+  const uint32_t end = segment.begin + segment.length + ((segment.flags & kFin) != 0 ? 1 : 0);
+  if (ack == end || ack == offer.ack) return true;
+  return is_later(ack, offer.ack) && !is_later(ack, segment.begin);
+}
+
+// Whether the blocks of the line are what came, but that one or more end with the guest's last segment,
+// which was cut.
+bool blocks_are_trimmed(const TcpOption& line, const TcpOption& came, const TcpSpec& heard,
+                        const Offer& offer) {
   const auto trimmed = [&](const auto& due, const auto& block) {
-    return due.first == block.first && static_cast<int32_t>(due.second - block.second) > 0 &&
-           ends_inside(block.second, heard);
+    return due.first == block.first && due.second == heard.begin + heard.length &&
+           is_cut_at_edge(block.second, heard, offer);
   };
   return line.blocks != came.blocks &&
          std::equal(line.blocks.begin(), line.blocks.end(), came.blocks.begin(), came.blocks.end(),
@@ -120,12 +133,20 @@ bool blocks_are_trimmed(const TcpOption& line, const TcpOption& came, const TcpS
                     });
 }
 
-bool is_trimmed(const TcpSpec& line, const TcpSpec& came, const TcpSpec& heard) {
-  if (line.ack != came.ack) return ends_inside(came.ack.value_or(heard.begin), heard);
-  for (const TcpOption& option : line.options) {
+// Makes the line say of the guest's last segment what came; false: it may not be so.
+bool trim(TcpSpec& line, const TcpSpec& came, const TcpSpec& heard, const Offer& offer) {
+  if (!line.ack || !came.ack) return false;
+  if (line.ack != came.ack) {
+    const bool may = takes_all_or_nothing(*line.ack, heard, offer);
+    line.ack = came.ack;
+    return may && is_cut_at_edge(*came.ack, heard, offer);
+  }
+  for (TcpOption& option : line.options) {
     for (const TcpOption& other : came.options) {
       const bool both = option.kind == TcpOption::Kind::kSack && other.kind == option.kind;
-      if (both && blocks_are_trimmed(option, other, heard)) return true;
+      if (!both || !blocks_are_trimmed(option, other, heard, offer)) continue;
+      option.blocks = other.blocks;
+      return true;
     }
   }
   return false;
@@ -191,8 +212,7 @@ PacketSpec forgiving(const PacketSpec& line, const SeenPacket& seen, Duration be
       options_may_differ(tcp->options, came->options, rules)) {
     tcp->options = but_clock(came->options, tcp->options);
   }
-  const Duration waited = behind + (is_pure_ack(line.transport) ? kAckWaitMax : Duration{});
-  take_later_clock(tcp->options, came->options, waited, rules);
+  take_clock(tcp->options, came->options, behind, rules);
   return packet;
 }
 
@@ -210,10 +230,18 @@ std::string allowed_instead(const PacketSpec& line, const SeenPacket& seen, cons
   if (tcp == nullptr || came == nullptr) return {};
   const bool split = (tcp->flags & kRst) != 0 && (came->flags & kFin) != 0;
   if (split && (heard.flags & kSyn) != 0) return kSplit;
-  const bool acks = is_pure_ack(line.transport) && is_pure_ack(seen.transport);
-  if (acks && is_trimmed(*tcp, *came, heard)) return kTrims;
   const bool probe = is_pure_ack(line.transport) && came->length == 1;
   return probe && tcp->begin + 1 == came->begin ? kProbes : "";
+}
+
+std::optional<PacketSpec> trimmed(const PacketSpec& line, const SeenPacket& seen,
+                                  const TcpSpec& heard, const Offer& offer, Rules& rules) {
+  if (!is_pure_ack(line.transport) || !is_pure_ack(seen.transport)) return std::nullopt;
+  PacketSpec packet = line;
+  if (!trim(std::get<TcpSpec>(packet.transport), std::get<TcpSpec>(seen.transport), heard, offer))
+    return std::nullopt;
+  rules.insert(kTrims);
+  return packet;
 }
 
 bool cut_for(const PacketSpec& line, SeenPacket& seen, SeenPacket& rest, Rules& rules) {

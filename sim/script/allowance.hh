@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "sim/script/wire_form.hh"
+#include "sim/script/conversation.hh"
 
 namespace dashi::script {
 
@@ -30,7 +30,7 @@ bool is_pure_ack(const TransportSpec& transport);
 
 // The line with all of `seen`, in the script's numbers, that may differ from it, and the rules that say
 // so added to `rules`. Whether they agree then is for a comparison. The script's own clock stands behind
-// by `behind`, for the ACKs that waited.
+// by `behind`, for the ACKs that waited, or ahead if that is negative, for those that came sooner.
 PacketSpec forgiving(const PacketSpec& line, const SeenPacket& seen, Duration behind, Rules& rules);
 
 // The rule that lets `seen` come before what the line expects; empty: none does.
@@ -39,6 +39,11 @@ std::string allowed_between(const PacketSpec& line, const SeenPacket& seen);
 // The rule that lets `seen` come in the place of what the line expects, though the script cannot go on.
 // `heard` is the guest's last segment.
 std::string allowed_instead(const PacketSpec& line, const SeenPacket& seen, const TcpSpec& heard);
+
+// The ACK with less, or more, of the guest's last segment taken, as `seen` says; nothing: it was not cut
+// at the edge of `offer`, which was made before.
+std::optional<PacketSpec> trimmed(const PacketSpec& line, const SeenPacket& seen,
+                                  const TcpSpec& heard, const Offer& offer, Rules& rules);
 
 // How the front of a longer segment or super-frame meets a line: it is cut there, and the rest is left
 // in `rest`. False: it cannot be cut so.

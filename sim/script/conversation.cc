@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint8_t kSyn = 2;
 constexpr uint8_t kAck = 16;
+constexpr uint32_t kMostShift = 14;  // RFC 7323 2.3
 
 Ends reversed(const Ends& ends) { return {ends.to, ends.from}; }
 
@@ -88,6 +89,16 @@ std::string other_difference(const PacketSpec& line, const SeenPacket& seen) {
   return {};
 }
 
+// Nothing: it does not scale its windows.
+std::optional<uint32_t> window_shift(const TcpSpec& syn) {
+  for (const TcpOption& option : syn.options) {
+    if (option.kind == TcpOption::Kind::kWindowScale) return option.value;
+  }
+  return std::nullopt;
+}
+
+bool is_later(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) > 0; }
+
 }  // namespace
 
 void Conversation::next_syn_begins_flow(bool from_nat) {
@@ -106,7 +117,7 @@ Flow& Conversation::flow_of(const Ends& ends) {
   for (Flow& flow : flows_) {
     if (flow.ends == ends) return flow;
   }
-  flows_.push_back({ends, std::nullopt, std::nullopt, {}});
+  flows_.push_back({ends, std::nullopt, std::nullopt, {}, 0, std::nullopt});
   return flows_.back();
 }
 
@@ -131,7 +142,9 @@ PacketSpec Conversation::live(const PacketSpec& line) {
     begin_anew_ = false;
   }
   packet.ends = ends_of(line);
-  const Flow& flow = flow_of(*packet.ends);
+  Flow& flow = flow_of(*packet.ends);
+  const bool scales = spec == nullptr || (spec->flags & kSyn) == 0 || window_shift(*spec);
+  if (!scales) flow.window_shift = 0;  // RFC 7323 2.2: where both do, and no else
   const uint32_t base = flow.nat_base.value_or(0);
   if (auto* icmp = std::get_if<IcmpSpec>(&packet.transport); icmp != nullptr && icmp->about) {
     icmp->about->begin += base;
@@ -173,7 +186,7 @@ void Conversation::learn(const PacketSpec& line, const SeenPacket& seen) {
   if (expected == nullptr || tcp == nullptr) return;
   const bool syn = (tcp->flags & expected->flags & kSyn) != 0;
   if (syn && awaits_nat_syn_ && !line.ends && (tcp->flags & kAck) == 0) {
-    flows_.push_back({reversed(seen.ends), std::nullopt, std::nullopt, {}});
+    flows_.push_back({reversed(seen.ends), std::nullopt, std::nullopt, {}, 0, std::nullopt});
     current_ = flows_.size() - 1;
     awaits_nat_syn_ = false;
   }
@@ -181,6 +194,8 @@ void Conversation::learn(const PacketSpec& line, const SeenPacket& seen) {
   if (syn) {
     flow.nat_base = tcp->begin - expected->begin;
     flow.time_base.reset();
+    flow.window_shift = std::min(window_shift(*tcp).value_or(0), kMostShift);
+    flow.offer.reset();
   }
   for (const TcpOption& option : tcp->options) {
     if (option.kind != TcpOption::Kind::kTimestamps) continue;
@@ -190,6 +205,24 @@ void Conversation::learn(const PacketSpec& line, const SeenPacket& seen) {
       if (times_are_names_) flow.times[written.value] = option.value;
     }
   }
+}
+
+void Conversation::take(const SeenPacket& seen) {
+  const auto* tcp = std::get_if<TcpSpec>(&seen.transport);
+  if (tcp == nullptr || !tcp->ack || !tcp->window) return;
+  for (Flow& flow : flows_) {
+    if (!(flow.ends == reversed(seen.ends))) continue;
+    const uint32_t shift = (tcp->flags & kSyn) != 0 ? 0 : flow.window_shift;
+    const Offer made{*tcp->ack, *tcp->ack + (uint32_t{*tcp->window} << shift)};
+    if (!flow.offer) flow.offer = made;
+    if (is_later(made.ack, flow.offer->ack)) flow.offer->ack = made.ack;
+    if (is_later(made.edge, flow.offer->edge)) flow.offer->edge = made.edge;
+  }
+}
+
+std::optional<Offer> Conversation::offer_before(const SeenPacket& seen) const {
+  const Flow* flow = find(reversed(seen.ends));
+  return flow == nullptr ? std::nullopt : flow->offer;
 }
 
 // A TS val that merely names the NAT's is the NAT's.

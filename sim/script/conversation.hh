@@ -9,11 +9,19 @@
 
 namespace dashi::script {
 
+// How far the NAT acknowledged the guest's bytes, and up to where it offered to take them.
+struct Offer {
+  uint32_t ack = 0;
+  uint32_t edge = 0;
+};
+
 struct Flow {
   Ends ends;                           // guest -> far end
   std::optional<uint32_t> nat_base;    // live - script, of the NAT's sequence numbers
   std::optional<uint32_t> time_base;   // live - script, of the NAT's timestamps
   std::map<uint32_t, uint32_t> times;  // script -> live, if scripts' timestamps are mere names
+  uint32_t window_shift = 0;           // of the NAT's windows
+  std::optional<Offer> offer;          // of what was taken since its SYN
 };
 
 class Conversation {
@@ -31,6 +39,10 @@ class Conversation {
   std::string compare(const PacketSpec& line, SeenPacket seen);
   // `seen` in the script's numbers, for people and for compare.
   SeenPacket scripted(SeenPacket seen) const;
+  // `seen` is done with: it offers from now on.
+  void take(const SeenPacket& seen);
+  // What was offered before `seen`; nothing: its flow's first.
+  std::optional<Offer> offer_before(const SeenPacket& seen) const;
   Ends ends_of(const PacketSpec& line) const;  // guest -> far end
   // The flow that lines without ends are of; nothing before the first.
   std::optional<Ends> current() const {

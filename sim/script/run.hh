@@ -60,8 +60,8 @@ class Run {
   void expect(const Event& event, const PacketSpec& line);
   std::optional<SeenPacket> next_seen(Instant deadline);
   enum class Met : uint8_t { kWhole, kPart, kNothing };
-  Met meet(Where where, PacketSpec& line, SeenPacket& seen);
-  bool forgive(Where where, const PacketSpec& line, const SeenPacket& seen);
+  Met meet(Where where, PacketSpec& line, SeenPacket& seen, Duration behind);
+  bool forgive(Where where, const PacketSpec& line, const SeenPacket& seen, Duration behind);
   bool look();
   void call(const Event& event, const CallSpec& spec);
   bool awaited(const Event& event, const CallSpec& next);

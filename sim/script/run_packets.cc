@@ -117,6 +117,7 @@ void Run::expect_nothing(const Event& event, bool anything) {
   if (anything) {
     for (; !seen_.empty(); seen_.pop_front()) {
       note(seen_.front().at, '>', text_of(conversation_.scripted(seen_.front())));
+      conversation_.take(seen_.front());
     }
     return;
   }
@@ -149,15 +150,20 @@ std::optional<SeenPacket> Run::next_seen(Instant deadline) {
 }
 
 // Whether what came may be as it is; that is noted, and the script goes on, or is over with it.
-bool Run::forgive(Where where, const PacketSpec& line, const SeenPacket& seen) {
+bool Run::forgive(Where where, const PacketSpec& line, const SeenPacket& seen, Duration behind) {
   const SeenPacket scripted = conversation_.scripted(seen);
   const std::string reason = expected(line, scripted);
-  Rules rules;
-  const PacketSpec changed = forgiving(line, scripted, behind_, rules);
-  if (!rules.empty() && conversation_.compare(changed, seen).empty()) {
-    forgiven_.add(where, reason, rules);
-    return true;
-  }
+  const auto may = [&](const PacketSpec& said, Rules rules) {
+    const PacketSpec changed = forgiving(said, scripted, behind, rules);
+    const bool agrees = !rules.empty() && conversation_.compare(changed, seen).empty();
+    if (agrees) forgiven_.add(where, reason, rules);
+    return agrees;
+  };
+  if (may(line, {})) return true;
+  Rules trims;
+  const Offer offer = conversation_.offer_before(seen).value_or(Offer{});
+  const auto less = trimmed(line, scripted, heard_, offer, trims);
+  if (less && may(*less, trims)) return over_early_ = true;
   const std::string instead = allowed_instead(line, scripted, heard_);
   if (instead.empty()) return false;
   forgiven_.add(where, reason, {instead});
@@ -166,7 +172,7 @@ bool Run::forgive(Where where, const PacketSpec& line, const SeenPacket& seen) {
 }
 
 // What came for a line: all of it, a part of its bytes, or something that may come before it.
-Run::Met Run::meet(Where where, PacketSpec& line, SeenPacket& seen) {
+Run::Met Run::meet(Where where, PacketSpec& line, SeenPacket& seen, Duration behind) {
   Rules cut;
   SeenPacket left;
   if (setting_.packetdrill && cut_for(line, seen, left, cut)) {
@@ -190,7 +196,7 @@ Run::Met Run::meet(Where where, PacketSpec& line, SeenPacket& seen) {
   }
   if (difference.empty()) return part ? Met::kPart : Met::kWhole;
   if (setting_.packetdrill) {
-    if (forgive(where, piece, seen)) return part ? Met::kPart : Met::kWhole;
+    if (forgive(where, piece, seen, behind)) return part ? Met::kPart : Met::kWhole;
     const std::string between = allowed_between(line, scripted);
     if (!between.empty()) {
       forgiven_.add(where, expected(line, scripted), {between});
@@ -218,7 +224,10 @@ void Run::expect(const Event& event, const PacketSpec& line) {
     std::optional<SeenPacket> seen = next_seen(std::max(deadline, world_.now()));
     if (over()) return;
     if (!seen) return differ(event.where, rest, only + " came by " + shown(latest));
-    const Met met = meet(event.where, rest, *seen);
+    const Instant at = std::clamp(seen->at, base + when.from, base + when.to);
+    const Duration waited = may_wait && !any ? seen->at - at : Duration{};
+    const Met met = meet(event.where, rest, *seen, behind_ + waited);
+    conversation_.take(*seen);
     if (over()) return;
     if (met == Met::kNothing) {
       only = "only " + text_of(conversation_.scripted(*seen));

@@ -246,6 +246,33 @@ BOOST_AUTO_TEST_CASE(a_later_ack_has_a_later_clock) {
   BOOST_TEST(outcome_of(absolute + "2960 ecr 1300>\n", true).allowed_by.empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_sooner_ack_has_a_sooner_clock) {
+  const std::string heard =
+      "--tcp_ts_tick_usecs=1000\n" + kListen +
+      "+0 < S 0:0(0) win 9000 <mss 1000,sackOK,TS val 100 ecr 0>\n"
+      "+0 > S. 0:0(0) ack 1 <mss 1460,sackOK,TS val 500 ecr 100>\n"
+      "+.1 < . 1:1(0) ack 1 win 9000 <nop,nop,TS val 200 ecr 500>\n+0 accept(3, ..., ...) = 4\n"
+      "+0 < . 1:501(500) ack 1 win 9000 <nop,nop,TS val 201 ecr 500>\n";
+  // It comes after 40 ms.
+  const auto ack = [&](const char* when, int clock) {
+    return heard + when + " > . 1:1(0) ack 501 <nop,nop,TS val " + std::to_string(clock) +
+           " ecr 201>\n";
+  };
+  const auto data = [](int clock) {
+    return "+1 write(4, ..., 5) = 5\n+0 > P. 1:6(5) ack 501 <nop,nop,TS val " +
+           std::to_string(clock) + " ecr 201>\n";
+  };
+  const std::string acks = "RFC 9293 3.8.6.3: an ACK may come at once, or wait for 500 ms";
+  expect_allowed(ack("+.2", 800) + data(1800), 10, acks);
+  for (const std::string& wrong :
+       {ack("+.2", 801), ack("+.2", 639), ack("+0", 599), ack("+0", 641), ack("+.04", 639),
+        ack("+.2", 800) + data(1801), ack("+.2", 800) + data(1639)}) {
+    const Outcome outcome = outcome_of(wrong, true);
+    BOOST_TEST((outcome.kind == Kind::kDiffers), wrong);
+    BOOST_TEST(outcome.allowed_by.empty(), wrong);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_congestion_window_may_be_smaller) {
   const std::string smaller =
       kOpen + "+0 %{ assert tcpi_snd_cwnd == 11, tcpi_snd_cwnd }%\n+0 write(4, ..., 5) = 5\n";
@@ -313,8 +340,23 @@ BOOST_AUTO_TEST_CASE(more_or_less_of_a_segment_may_be_taken) {
            ">\n+.1 < . 1:1(0) ack 1 win 50000\n+0 accept(3, ..., ...) = 4\n";
   };
   const std::string trims = "RFC 9293 3.10.7.4: of a segment may be taken what lies in the window";
-  expect_allowed(small("") + "+0 < P. 1:9001(9000) ack 1 win 50000\n+0 > . 1:1(0) ack 1\n", 10,
-                 trims);
+  const std::string whole = small("") + "+0 < P. 1:9001(9000) ack 1 win 50000\n+0 > ";
+  expect_allowed(whole + ". 1:1(0) ack 1\n", 10, trims);
+  expect_allowed(whole + ". 1:1(0) ack 9001\n", 10, trims);
+  expect_allowed(small("") + "+0 < F. 1:9001(9000) ack 1 win 50000\n+0 > . 1:1(0) ack 9002 win 0\n",
+                 10, trims + "; RFC 9293 3.8.6: its window is the receiver's to choose");
+  // Neither what takes a part of it, or more, nor what says something else besides.
+  for (const char* wrong :
+       {". 1:1(0) ack 0", ". 1:1(0) ack 4001", ". 1:1(0) ack 9002", ". 1:1(0) ack 77777",
+        ". 2:2(0) ack 1", ". 1:1(0) ack 9001 <nop,nop,sack 1:2>"}) {
+    BOOST_TEST(outcome_of(whole + wrong + "\n", true).allowed_by.empty(), wrong);
+  }
+  // Nor a segment that was not cut at the window's edge.
+  BOOST_TEST(outcome_of(kOpen +
+                            "+0 < P. 1:501(500) ack 1 win 1000\n+0 < P. 1001:2001(1000) ack 1 win "
+                            "1000\n+0 < P. 1:1001(1000) ack 1 win 1000\n+0 > . 1:1(0) ack 1001\n",
+                        true)
+                 .allowed_by.empty());
   // What is held of it shows in a SACK block.
   const std::string ahead = small(",nop,nop,sackOK") + "+0 < . 1001:2001(1000) ack 1 win 50000\n" +
                             "+0 > . 1:1(0) ack 1 <nop,nop,sack 1001:2001>\n";
@@ -334,6 +376,27 @@ BOOST_AUTO_TEST_CASE(more_or_less_of_a_segment_may_be_taken) {
     BOOST_TEST(outcome.where.line == 12, wrong);
     BOOST_TEST(outcome.allowed_by.empty(), wrong << outcome.allowed_by);
   }
+}
+
+BOOST_AUTO_TEST_CASE(the_edge_of_a_window_is_scaled_where_both_scale) {
+  const std::string ahead =
+      "+0 < . 2001:62001(60000) ack 1 win 500\n+0 > . 1:1(0) ack 1 "
+      "<nop,nop,sack 2001:62001>\n+0 < . 62001:102001(40000) ack 1 win "
+      "500\n+0 > . 1:1(0) ack 1 <nop,nop,sack 2001:102001>\n";
+  const std::string trims = "RFC 9293 3.10.7.4: of a segment may be taken what lies in the window";
+  expect_allowed("`sysctl -q net.ipv4.tcp_rmem=\"4096 131072 33554432\"`\n" + kListen +
+                     "+0 < S 0:0(0) win 65535 <mss 1000,nop,nop,sackOK,nop,wscale 7>\n"
+                     "+0 > S. 0:0(0) ack 1 <mss 1460,nop,nop,sackOK,nop,wscale 10>\n"
+                     "+.1 < . 1:1(0) ack 1 win 500\n+0 accept(3, ..., ...) = 4\n" +
+                     ahead,
+                 12, trims);
+  // Only the NAT's SYN offered to scale.
+  expect_allowed(
+      "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0...0.1 connect(3, ..., ...) = 0\n"
+      "+0 > S 0:0(0) <...>\n+.1 < S. 0:0(0) ack 1 win 500 <mss 1000,nop,nop,sackOK>\n"
+      "+0 > . 1:1(0) ack 1\n" +
+          ahead,
+      9, trims);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
