@@ -15,6 +15,7 @@ constexpr size_t kMostViolations = 20;
 // RFC 9293 3.10.7.4 has an ACK for what is acceptable and for what is not.
 constexpr uint32_t kMostUnanswered = 3;
 constexpr Duration kApart = 200ms;
+constexpr Duration kMostAckDelay = 500ms;  // RFC 9293 3.8.6.3
 
 // Whether it is a TCP segment. What comes to the Nat as it was sent needs no checksum looked at.
 bool read(const GuestFrame& frame, Parsed& segment) {
@@ -94,8 +95,8 @@ void SegmentOracle::expect_answer(const Arrival& arrival, Flow& flow, const Pars
   if (++flow.unanswered == kMostUnanswered + 1) report(segment, "nothing answers it");
 }
 
-void SegmentOracle::note_window(const Arrival& arrival, const Key& key, Flow& flow,
-                                const Parsed& segment, int64_t from, int64_t to) {
+void SegmentOracle::note_window(const Arrival& arrival, Flow& flow, const Parsed& segment,
+                                int64_t from, int64_t to) {
   if (!segment.has(guest::kAck)) return;
   const uint32_t ack = segment.acknowledgment;
   const uint32_t stamp = segment.timestamps.has_value() ? segment.timestamps->first : 0;
@@ -107,7 +108,11 @@ void SegmentOracle::note_window(const Arrival& arrival, const Key& key, Flow& fl
                      : Said{std::max(to, flow.said->end), flow.said->ack, flow.said->stamp};
   if (!newest || arrival.damaged || segment.has(guest::kSyn)) return;
   flow.window = uint32_t{segment.window} << (flow.nat_scales ? flow.guest_scale : 0);
-  windows_said_.push_back(key);
+}
+
+void SegmentOracle::watch(const Key& key, Flow& flow) {
+  if (!flow.watched) watched_.push_back(key);
+  flow.watched = true;
 }
 
 void SegmentOracle::came(const Arrival& arrival, const GuestFrame& frame) {
@@ -123,7 +128,8 @@ void SegmentOracle::came(const Arrival& arrival, const GuestFrame& frame) {
   const int64_t from = position(flow, segment.sequence);
   const int64_t to = from + static_cast<int64_t>(segment.payload.size()) +
                      (segment.has(guest::kSyn) ? 1 : 0) + (segment.has(guest::kFin) ? 1 : 0);
-  note_window(arrival, key, flow, segment, from, to);
+  watch(key, flow);
+  note_window(arrival, flow, segment, from, to);
   if (to > from) note(flow, from, to);
   if (to > from && !arrival.damaged && !segment.has(guest::kSyn)) {
     expect_answer(arrival, flow, segment);
@@ -145,6 +151,7 @@ void SegmentOracle::nat_syn(Flow& flow, uint32_t sequence) {
   flow.acknowledged = 0;
   flow.awaited = false;
   flow.echoed.reset();
+  flow.owed.reset();
 }
 
 void SegmentOracle::check_options_of_answer(const Flow& flow, const Parsed& segment) {
@@ -196,7 +203,7 @@ void SegmentOracle::check_echo(Flow& flow, const Parsed& segment, int64_t ack) {
   std::erase_if(stamps, [echo](uint32_t stamp) { return is_before(stamp, echo); });
 }
 
-void SegmentOracle::sent(const GuestFrame& frame) {
+void SegmentOracle::sent(Instant now, const GuestFrame& frame) {
   Parsed segment;
   if (in_pieces_ || !read(frame, segment)) return;
   const Key key{{segment.destination, segment.destination_port},
@@ -219,22 +226,59 @@ void SegmentOracle::sent(const GuestFrame& frame) {
     check_echo(flow, segment, ack);
   }
   if (ack <= flow.acknowledged) return;
+  if (is_overdue(now, flow)) report(segment, "it acknowledges what was taken long ago");
+  if (flow.owed.has_value() && ack >= flow.owed->to) flow.owed.reset();
   flow.acknowledged = ack;
   flow.awaited = !has_come(flow, ack, ack + 1);
   flow.stamp_with_awaited.reset();
 }
 
-void SegmentOracle::handled(const Believed& believed) {
-  for (const Key& key : windows_said_) {
+// --- What the Nat made of it ---
+
+// What waits for room in the link waits without end.
+bool SegmentOracle::is_overdue(Instant now, const Flow& flow) const {
+  return had_room_ && flow.owed.has_value() && now - flow.owed->since > kMostAckDelay;
+}
+
+void SegmentOracle::check_window(const Key& key, const Flow& flow, const Open& open) {
+  if (flow.window.has_value() && open.window != flow.window) {
+    report(key.guest, key.remote, "the window it says is not believed");
+  }
+}
+
+void SegmentOracle::note_owed(const Turn& turn, Flow& flow, const Open& open) const {
+  const auto more =
+      static_cast<int32_t>(open.received + 1 - static_cast<uint32_t>(flow.acknowledged));
+  if (more <= 0) {
+    flow.owed.reset();
+  } else if (!flow.owed.has_value()) {
+    flow.owed = Owed{flow.acknowledged + more, turn.at};
+  } else if (!had_room_) {
+    flow.owed->since = turn.at;
+  }
+}
+
+void SegmentOracle::handled(const Turn& turn, const Look& look) {
+  had_room_ = had_room_ && turn.has_room;  // of the time until now, and of what was asked for now
+  if (!turn.took_all) return;
+  std::erase_if(watched_, [&](const Key& key) {
     Flow& flow = flows_.at(key);
-    if (!flow.window.has_value() || flow.several || in_pieces_) continue;
-    const auto window = believed(key.guest, key.remote);
-    if (window.has_value() && window != flow.window) {
-      report(key.guest, key.remote, "the window it says is not believed");
+    const auto open = flow.several || in_pieces_ ? std::nullopt : look(key.guest, key.remote);
+    if (open.has_value()) {
+      check_window(key, flow, *open);
+      note_owed(turn, flow, *open);
+    } else {
+      flow.owed.reset();
     }
     flow.window.reset();
-  }
-  windows_said_.clear();
+    if (is_overdue(turn.at, flow)) {
+      report(key.guest, key.remote, "what was taken long ago is not acknowledged");
+      flow.owed.reset();
+    }
+    flow.watched = flow.owed.has_value();
+    return !flow.watched;
+  });
+  had_room_ = turn.has_room;
 }
 
 }  // namespace dashi

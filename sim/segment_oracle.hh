@@ -1,7 +1,8 @@
 // Watches the TCP segments on the wire between a guest and its Nat, as somebody between the two would: what
 // the Nat acknowledges, reports by SACK and echoes is compared with what the link delivered to it. It takes
-// nobody's word: frames are read by the guest's parser; and of the Nat's state one thing alone is looked at,
-// whether it believes of the guest's window what the guest said last.
+// nobody's word: frames are read by the guest's parser; and of the Nat's state little is looked at: whether it
+// believes of the guest's window what the guest said last, and how much it took, which it is to acknowledge
+// in time.
 // It only looks: no draw, no event, nothing in the digest.
 //
 // A connection is known from the guest's SYN on; where several of one pair of ends came nothing is said of it,
@@ -29,11 +30,19 @@ class SegmentOracle {
   };
   void came(const Arrival& arrival, const GuestFrame& frame);
   // Of the Nat's: it was sent.
-  void sent(const GuestFrame& frame);
-  // What the Nat takes for the guest's window; nothing of a connection that is not open.
-  using Believed = std::function<std::optional<uint32_t>(const Endpoint&, const Endpoint&)>;
-  // The Nat handled all that came.
-  void handled(const Believed& believed);
+  void sent(Instant now, const GuestFrame& frame);
+  // A connection that is open, as the Nat has it.
+  struct Open {
+    uint32_t window;    // the guest's
+    uint32_t received;  // bytes, in order, modulo 2^32
+  };
+  using Look = std::function<std::optional<Open>(const Endpoint&, const Endpoint&)>;
+  struct Turn {
+    Instant at;
+    bool has_room = true;  // the link had some for all that the Nat asked for
+    bool took_all = true;  // that had come
+  };
+  void handled(const Turn& turn, const Look& look);
 
   // The first that were seen, a line each.
   const std::vector<std::string>& violations() const { return violations_; }
@@ -49,6 +58,11 @@ class SegmentOracle {
     int64_t end = 0;
     uint32_t ack = 0;
     uint32_t stamp = 0;
+  };
+  // Of bytes that the Nat took: the end, and when it was seen to have them.
+  struct Owed {
+    int64_t to = 0;
+    Instant since;
   };
   // Positions count from the guest's SYN, which is 0.
   struct Flow {
@@ -76,9 +90,15 @@ class SegmentOracle {
     bool nat_scales = false;
     std::optional<Said> said;
     std::optional<uint32_t> window;
+    bool watched = false;      // in watched_
+    std::optional<Owed> owed;  // the oldest ACK that is
   };
-  void note_window(const Arrival& arrival, const Key& key, Flow& flow, const guest::Parsed& segment,
-                   int64_t from, int64_t to);
+  static void note_window(const Arrival& arrival, Flow& flow, const guest::Parsed& segment,
+                          int64_t from, int64_t to);
+  void watch(const Key& key, Flow& flow);
+  void check_window(const Key& key, const Flow& flow, const Open& open);
+  void note_owed(const Turn& turn, Flow& flow, const Open& open) const;
+  bool is_overdue(Instant now, const Flow& flow) const;
   // Once the Nat has said SYN, however little it takes.
   void expect_answer(const Arrival& arrival, Flow& flow, const guest::Parsed& segment);
   static int64_t position(const Flow& flow, uint32_t sequence);
@@ -94,7 +114,8 @@ class SegmentOracle {
   void report(const guest::Parsed& segment, const char* what);
 
   std::map<Key, Flow> flows_;
-  std::vector<Key> windows_said_;  // since all was handled
+  std::vector<Key> watched_;  // something came since all was handled, or an ACK is owed
+  bool had_room_ = true;      // in the last turn
   bool in_pieces_ = false;
   std::vector<std::string> violations_;
 };

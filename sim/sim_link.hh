@@ -56,6 +56,8 @@ class SimLink final : public GuestLink {
   void take_frames(std::vector<GuestFrame>& into, size_t most);
   void release_taken();
   bool take_writable() { return std::exchange(writable_, false); }
+  // Nothing that the Nat asked room for still waits for it.
+  bool has_room() const { return !waits_for_room_ && !held_ && !writable_; }
 
   // --- The guest's side ---
   void set_receiver(std::function<void(const GuestFrame&)> receiver) {

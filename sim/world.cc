@@ -33,13 +33,13 @@ class VectorSource final : public Source {
   Bytes from_;
 };
 
-// The guest's, as the Nat knows it once the connection is open.
-std::optional<uint32_t> window_of(const std::optional<GuestTcpInfo>& info) {
+std::optional<SegmentOracle::Open> open_of(const std::optional<GuestTcpInfo>& info) {
   using State = TcpState;
   const State state = info.has_value() ? info->state : State::kClosed;
   const bool open = state != State::kSynSent && state != State::kSynReceived &&
                     state != State::kTimeWait && state != State::kClosed;
-  return open ? std::optional(info->send_window) : std::nullopt;
+  if (!open) return std::nullopt;
+  return SegmentOracle::Open{info->send_window, info->received};
 }
 
 // What the Nat has no duty to: a guest that was sent a damaged ARP reply, or damaged advertisements and options
@@ -118,14 +118,14 @@ World::World(const WorldConfig& config)
   });
   driver_.set_after_turn([this](const Nat& nat) {
     oracle_.after_turn(nat);
-    if (link_.frames_waiting() != 0) return;
-    segments_.handled([&nat](const Endpoint& guest, const Endpoint& remote) {
-      return window_of(nat.tcp_info(guest, remote));
-    });
+    segments_.handled({queue_.now(), link_.has_room(), link_.frames_waiting() == 0},
+                      [&nat](const Endpoint& guest, const Endpoint& remote) {
+                        return open_of(nat.tcp_info(guest, remote));
+                      });
   });
   link_.set_oracle([this](const GuestFrame& frame, const Delivery* delivery) {
     if (delivery == nullptr) {
-      segments_.sent(frame);
+      segments_.sent(queue_.now(), frame);
     } else if (!delivery->lost && may_take(config_, frame)) {
       // A script's line may be damaged as it is sent.
       guest::Parsed parsed;

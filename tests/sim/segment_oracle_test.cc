@@ -48,7 +48,7 @@ struct Subject {
   }
   void send(const TcpOut& out) {
     const auto built = frame(false, out, 0);
-    oracle.sent(GuestFrame{built, Offload{}});
+    oracle.sent(now, GuestFrame{built, Offload{}});
   }
   // Data of the guest's.
   void data(uint32_t from, uint32_t to, uint32_t stamp) {
@@ -73,8 +73,17 @@ struct Subject {
     out.timestamps = {stamp, 1};
     out.window = said;
     come(out, 0);
-    oracle.handled(
-        [believed](const Endpoint&, const Endpoint&) { return std::optional(believed); });
+    handled({believed, 0});
+  }
+  // All that came, in a turn after which the link has room or not.
+  void handled(const SegmentOracle::Open& open) {
+    oracle.handled({now, has_room},
+                   [&open](const Endpoint&, const Endpoint&) { return std::optional(open); });
+  }
+  // The guest's window is 0, and the Nat takes all the data.
+  void take(uint32_t from, uint32_t to) {
+    data(from, to, kStamp);
+    handled({0, to});
   }
   void expect_told(const char* rule) const {
     for (const std::string& one : oracle.violations()) {
@@ -84,6 +93,7 @@ struct Subject {
   }
   Instant now;
   uint64_t refused = 0;
+  bool has_room = true;
   SegmentOracle oracle;
 };
 
@@ -191,6 +201,50 @@ BOOST_AUTO_TEST_CASE(a_window_that_is_not_believed_is_told) {
   BOOST_TEST(s.oracle.violations().empty());
   s.window(10, 100, kStamp + 1, 0);  // an update alone (RFC 9293 3.10.7.4)
   s.expect_told("the window it says is not believed");
+}
+
+BOOST_AUTO_TEST_CASE(what_was_taken_and_is_not_acknowledged_in_time_is_told) {
+  Subject in_time;
+  in_time.take(0, 10);
+  in_time.now += 400ms;
+  in_time.take(10, 20);
+  in_time.ack(10, kStamp, {});  // of the rest the clock runs from now on
+  in_time.handled({0, 20});
+  in_time.now += 500ms;
+  in_time.ack(20, kStamp, {});
+  in_time.handled({0, 20});
+  in_time.now += 1s;
+  in_time.take(20, 30);
+  BOOST_TEST(in_time.oracle.violations().empty());
+  Subject late;
+  late.take(0, 10);
+  late.now += 501ms;
+  late.ack(10, kStamp, {});
+  late.expect_told("it acknowledges what was taken long ago");
+  Subject never;
+  never.take(0, 10);
+  never.now += 501ms;
+  never.handled({0, 10});
+  never.expect_told("what was taken long ago is not acknowledged");
+}
+
+BOOST_AUTO_TEST_CASE(an_ack_that_waits_for_room_is_not_late) {
+  Subject s;
+  s.take(0, 10);
+  s.now += 40ms;
+  s.has_room = false;
+  s.handled({0, 10});
+  s.now += 10s;
+  s.handled({0, 10});
+  s.now += 10s;
+  s.has_room = true;
+  s.ack(10, kStamp, {});
+  s.handled({0, 10});
+  BOOST_TEST(s.oracle.violations().empty());
+  s.take(10, 20);
+  s.now += 501ms;
+  s.ack(20, kStamp, {});
+  s.expect_told("it acknowledges what was taken long ago");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
