@@ -117,11 +117,18 @@ void audit_numbers(const Connection& c, const Limits& limits, Audit& audit) {
   audit.expect(fin_left == (d.state >= DownlinkState::kFinSent),
                "a FIN that left is known to have left");
   audit_board(c, audit);
+  const bool open = c.opening == Opening::kDone;
+  audit.expect(!open || (d.congestion.cwnd >= d.mss && d.congestion.ssthresh >= 2u * d.mss),
+               "a segment may always leave, and ssthresh is two");  // RFC 5681 3.1
+  audit.expect(plausible(c), "an archive of it would be believed");
   audit.expect(c.up.state < UplinkState::kFinReceived || c.up.fin.has_value(),
                "a FIN that was received has its number");
   const SeqNum rounded = c.up.edge + ((uint32_t{1} << c.up.shift) - 1);
   audit.expect(!c.up.offered.after(later(rounded, c.receive_next())),  // a FIN needs no window
                "the guest was told of less than a unit beyond what is meant");
+  const SeqNum most = c.up.base + receive_window_max(limits, c);
+  audit.expect(!c.up.edge.after(later(most, c.receive_next())),
+               "what is meant is within the bound");
   audit.expect(c.up.gathered == 0, "nothing is gathered between turns");
   audit.expect(c.held.ranges() <= size_t{limits.tcp_reassembly_gaps} + 1,
                "ranges held are within Limits");

@@ -76,6 +76,18 @@ TcpState state_of(const Connection& c) {
   return TcpState::kClosed;
 }
 
+bool plausible(const Connection& c) {
+  const Downlink& d = c.down;
+  if (!c.report.plausible() || d.mss == 0 || d.shift > kWindowScaleMax) return false;
+  if (c.up.shift > kWindowScaleMax || d.phase > LossPhase::kLoss) return false;
+  if (c.up.state >= UplinkState::kFinReceived && !c.up.fin.has_value()) return false;
+  if (c.opening != Opening::kDone) return d.board.empty();
+  if (d.congestion.cwnd == 0) return false;
+  const bool empty = d.board.empty();
+  return empty ? d.una == d.nxt
+               : d.board[0].first == d.una && d.board[d.board.size() - 1].last == d.nxt;
+}
+
 namespace {
 
 // RFC 9293 3.8.4. After our FIN was acknowledged the guest may stay silent for as long as it likes,
@@ -84,7 +96,8 @@ Instant keep_alive_deadline(const Connection& c, const TcpConfig& config) {
   if (c.opening != Opening::kDone || c.detached || c.outstanding() != 0) return kNever;
   // From the last probe, not from when it was due: a driver that was stopped for hours comes late, and
   // the guest must have its time to answer.
-  if (c.keep_alive_probes != 0) return c.probed_at + config.keep_alive_interval;
+  const bool probing = c.keep_alive_probes != 0 || c.probed_at > c.last_heard;
+  if (probing) return c.probed_at + config.keep_alive_interval;
   const bool half_closed = state_of(c) == TcpState::kFinWait2;
   return c.last_heard + (half_closed ? config.fin_wait_2 : config.keep_alive_idle);
 }

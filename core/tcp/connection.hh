@@ -200,7 +200,8 @@ struct alignas(64) Connection {
   RttEstimator rtt;
   Timestamps stamps;
   SackReport report;
-  Instant probed_at;    // the last keep-alive probe, if any since last_heard
+  Instant
+      probed_at;  // the last keep-alive probe, if any since last_heard; it may have found no room
   Instant round_began;  // see up.round_base
 
   FlowKey key() const { return flow_key(guest, remote); }
@@ -224,6 +225,9 @@ struct alignas(64) Connection {
 };
 
 TcpState state_of(const Connection& c);
+
+// What the code takes for granted of numbers that an archive could say otherwise.
+bool plausible(const Connection& c);
 
 // The earliest moment at which something of this connection is due; keep-alive included, but not the
 // delayed ACK, which has a queue of its own.

@@ -18,7 +18,7 @@ struct Sent {
   bool fin = false;
   bool drained = false;  // the host has no more for now
   bool link_full = false;
-  bool withheld = false;  // too little to be worth a segment: wait for an ACK
+  bool more = false;  // than fits: what is too little to be worth a segment waits for an ACK
   Fate fate = Fate::kLives;
 };
 
@@ -26,7 +26,8 @@ struct Plan {
   SeqNum sequence;
   size_t bytes = 0;       // most payload to send
   bool fin_fits = false;  // the window has room for the FIN behind them
-  bool whole = false;     // send nothing rather than a short segment
+  bool ends_short =
+      false;  // the end of it is a short segment, to be sent only if it is all there is
   size_t frames_max = kFramesMax;
 };
 
@@ -110,22 +111,23 @@ Sent send_data(TcpRoom& room, Instant now, Connection& c, const Plan& plan) {
   const uint32_t offset = bytes_between(c.down.una, plan.sequence);
   size_t areas = lay_out(room, slots, headers, chunk, most);
   std::array<uint8_t, 1> beyond{};
-  const bool looks_beyond = plan.whole && slots.size() == frames;
-  if (looks_beyond) room.areas[areas++] = beyond;  // tells whether what fits is all there is
+  const bool all_of_it = most == plan.bytes && slots.size() == frames && areas < room.areas.size();
+  if (plan.ends_short && all_of_it) room.areas[areas++] = beyond;  // is there more than fits?
   if (most != 0) {
     const auto peeked =
         c.socket->peek(offset, std::span<const MutableBytes>(room.areas).first(areas));
     if (!peeked && peeked.error() != SocketError::kWouldBlock) sent.fate = Fate::kReset;
     const auto there = peeked ? static_cast<uint32_t>(peeked->bytes) : 0;
+    sent.more = there > most;
     sent.bytes = std::min(there, static_cast<uint32_t>(most));
-    sent.withheld = there > most;
+    if (sent.more) sent.bytes -= sent.bytes % c.down.mss;
     sent.drained = !peeked || peeked->eof;
     if (peeked && peeked->eof && !c.down.fin.has_value()) c.down.fin = plan.sequence + there;
   }
   const SeqNum end = plan.sequence + sent.bytes;
   const bool reached_fin = c.down.fin.has_value() && end == *c.down.fin;
   sent.fin = reached_fin && (plan.fin_fits || sent.bytes < plan.bytes);
-  if (sent.fate != Fate::kLives || sent.withheld || (sent.bytes == 0 && !sent.fin)) {
+  if (sent.fate != Fate::kLives || (sent.bytes == 0 && !sent.fin)) {
     writer.commit({});
     sent.bytes = 0;
     sent.fin = false;
@@ -200,12 +202,17 @@ Plan plan_lost(const Connection& c, size_t budget) {
   if (room > d.mss) room -= room % d.mss;
   // A short end of what was sent, such as a probe's one byte, goes with what follows it.
   if (run.last == d.nxt && run.bytes() < d.mss && room >= d.mss && d.readable &&
-      !d.fin.has_value()) {
+      !d.fin.has_value() && window_room(c, run.first) >= d.mss) {
     Plan plan = plan_again(c, run.first, run.first + d.mss, d.mss);
     plan.frames_max = 1;
     return plan;
   }
   return plan_again(c, run.first, run.last, room);
+}
+
+// So little is sent only where it is all there is (RFC 9293 3.8.6.2.1).
+bool is_short(const Downlink& d, size_t bytes) {
+  return bytes != 0 && bytes < d.mss && bytes < d.window_max / 2;
 }
 
 // What may be sent from nxt on; nothing when there is no room, or nothing to send.
@@ -223,12 +230,15 @@ Plan plan_next(const Connection& c, size_t budget) {
     left = 0;
   }
   plan.bytes = std::min({left, size_t{usable}, budget});
-  // Whole segments; what is over goes with the next round, or is the end.
-  const bool to_the_end = plan.bytes == left && left < usable;
-  if (plan.bytes > d.mss && !to_the_end) plan.bytes -= plan.bytes % d.mss;
+  if (plan.bytes == left && left < usable) return plan;  // to the end
   // Sender SWS avoidance (RFC 9293 3.8.6.2.1): a short segment only when it is all there is, or half of the
   // largest window. An ACK of what is out would bring more room; if nothing is, the override timer ends the wait.
-  plan.whole = plan.bytes < d.mss && plan.bytes < d.window_max / 2;
+  const size_t end = plan.bytes % d.mss;
+  if (plan.bytes < usable) {  // what is over goes with the next turn
+    plan.bytes -= end;
+  } else {
+    plan.ends_short = is_short(d, end);
+  }
   return plan;
 }
 
@@ -268,7 +278,6 @@ enum class Step : uint8_t { kMore, kDone };
 
 struct Turn {
   size_t budget = kTurnBudget;
-  bool filled = false;  // the host had all that was asked for, and so may have more
   Fate fate = Fate::kLives;
 };
 
@@ -300,7 +309,6 @@ Step step_new(TcpRoom& room, Instant now, Connection& c, Turn& turn) {
     await_window(now, c);
     return Step::kDone;
   }
-  if (plan.whole && turn.filled) return Step::kDone;  // the rest of the window is too small
   const bool fin_known = d.fin.has_value();
   const Sent sent = send_data(room, now, c, plan);
   turn.fate = sent.fate;
@@ -311,12 +319,14 @@ Step step_new(TcpRoom& room, Instant now, Connection& c, Turn& turn) {
   }
   if (sent.drained && !d.fin.has_value()) d.readable = false;
   if (sent.bytes != 0 || sent.fin) account(room, now, c, plan.sequence, sent);
-  if (sent.withheld) await_larger_window(now, c);
-  if (sent.withheld || (sent.bytes == 0 && !sent.fin)) {
-    const bool eof_just_seen = !sent.withheld && !fin_known && d.fin.has_value();
+  if (sent.more) {
+    await_larger_window(now, c);
+    return Step::kDone;
+  }
+  if (sent.bytes == 0 && !sent.fin) {
+    const bool eof_just_seen = !fin_known && d.fin.has_value();
     return eof_just_seen ? Step::kMore : Step::kDone;
   }
-  turn.filled = sent.bytes == plan.bytes;
   turn.budget -= std::min<size_t>(turn.budget, sent.bytes);
   return Step::kMore;
 }
@@ -366,6 +376,7 @@ Fate probe_tail(TcpRoom& room, Instant now, Connection& c) {
     plan.fin_fits =
         d.fin.has_value() && d.nxt.at_or_before(*d.fin) && left < usable && left == plan.bytes;
     plan.frames_max = 1;
+    plan.ends_short = is_short(d, plan.bytes);
     if (plan.bytes != 0 || plan.fin_fits) {
       const Sent sent = send_data(room, now, c, plan);
       if (sent.fate != Fate::kLives || sent.link_full) return sent.fate;
@@ -396,10 +407,7 @@ Fate probe_window(TcpRoom& room, Instant now, Connection& c) {
   plan.bytes = d.fin.has_value() && d.una == *d.fin ? 0 : 1;
   plan.fin_fits = plan.bytes == 0;
   plan.frames_max = 1;
-  if (d.retries >= room.config.data_retries) {  // RFC 9293 3.8.3: nobody answers
-    send_reset(room, now, c);
-    return Fate::kAbandoned;
-  }
+  if (d.retries >= room.config.data_retries) return Fate::kReset;  // RFC 9293 3.8.3: nobody answers
   const Sent sent = send_data(room, now, c, plan);
   if (sent.fate != Fate::kLives) return sent.fate;
   if (sent.link_full) {
@@ -431,7 +439,7 @@ Fate fill_silly_window(TcpRoom& room, Instant now, Connection& c) {
   Downlink& d = c.down;
   d.persist_deadline = kNever;
   Plan plan = plan_next(c, d.mss);
-  plan.whole = false;
+  plan.ends_short = false;
   plan.frames_max = 1;
   if (plan.bytes == 0 && !plan.fin_fits) return Fate::kLives;
   const Sent sent = send_data(room, now, c, plan);
@@ -450,7 +458,8 @@ Fate fill_silly_window(TcpRoom& room, Instant now, Connection& c) {
 Fate check_host(Connection& c) {
   if (c.opening == Opening::kConnecting) return Fate::kLives;
   const bool pump_looks = c.opening == Opening::kDone && !c.detached && !c.down.fin.has_value() &&
-                          window_room(c, c.down.nxt) != 0 && cwnd_room(c) != 0;
+                          c.down.board.lost_bytes() == 0 && window_room(c, c.down.nxt) != 0 &&
+                          cwnd_room(c) != 0;
   if (pump_looks) return Fate::kLives;
   std::array<uint8_t, 1> byte{};
   const MutableBytes area(byte);

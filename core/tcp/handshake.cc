@@ -142,6 +142,10 @@ Fate receive_in_syn_sent(TcpRoom& room, Instant now, Connection& c, const Packet
 }
 
 Fate syn_timeout(TcpRoom& room, Instant now, Connection& c) {
+  if (c.down.retransmit_pending) {  // it waits for room on the link: nothing was lost
+    c.down.loss_deadline = now + c.rtt.rto();
+    return Fate::kLives;
+  }
   if (++c.down.retries > room.config.syn_retries) return Fate::kAbandoned;
   room.context.counters.increment(Counter::kTcpTimeouts);
   c.rtt.back_off(room.config);

@@ -53,10 +53,7 @@ Fate retransmission_timeout(TcpRoom& room, Instant now, Connection& c) {
   Downlink& d = c.down;
   room.context.counters.increment(Counter::kTcpTimeouts);
   // RFC 9293 3.8.3: R2.
-  if (++d.retries > room.config.data_retries) {
-    send_reset(room, now, c);
-    return Fate::kAbandoned;
-  }
+  if (++d.retries > room.config.data_retries) return Fate::kReset;
   if (d.phase != LossPhase::kLoss || d.una != d.timed_out) {
     // Once, however often one segment times out (RFC 5681 3.1). Within the answer to another loss it is a
     // second one (4.3); only of the first it can be told whether it was too early.

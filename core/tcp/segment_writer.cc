@@ -182,8 +182,8 @@ bool send_ack(TcpRoom& room, Instant now, Connection& c) {
   return send_without_data(room, now, c, sequence_now(c));
 }
 
-void send_probe(TcpRoom& room, Instant now, Connection& c) {
-  send_without_data(room, now, c, c.down.una - 1);
+bool send_probe(TcpRoom& room, Instant now, Connection& c) {
+  return send_without_data(room, now, c, c.down.una - 1);
 }
 
 void send_challenge_ack(TcpRoom& room, Instant now, Connection& c) {

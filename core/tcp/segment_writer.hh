@@ -34,8 +34,8 @@ void acknowledged(TcpRoom& room, Connection& c);
 
 bool send_syn(TcpRoom& room, Instant now, Connection& c);  // SYN, or SYN-ACK, as c.opening says
 bool send_ack(TcpRoom& room, Instant now, Connection& c);
-// Keep-alive: an old sequence number, no data.
-void send_probe(TcpRoom& room, Instant now, Connection& c);
+// Keep-alive: an old sequence number, no data. False: the link had no room.
+bool send_probe(TcpRoom& room, Instant now, Connection& c);
 // Rate-limited (RFC 5961 7). For segments that are not acceptable and may be forged. The caller has
 // settled what was gathered.
 void send_challenge_ack(TcpRoom& room, Instant now, Connection& c);

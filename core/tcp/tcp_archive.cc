@@ -125,19 +125,6 @@ bool TcpProxy::restore_timers(ArchiveReader& ar) {
 
 namespace {
 
-// What the code takes for granted of numbers that an archive could say otherwise.
-bool plausible(const Connection& c) {
-  const Downlink& d = c.down;
-  if (!c.report.plausible() || d.mss == 0 || d.shift > kWindowScaleMax) return false;
-  if (c.up.shift > kWindowScaleMax || d.phase > LossPhase::kLoss) return false;
-  if (c.up.state >= UplinkState::kFinReceived && !c.up.fin.has_value()) return false;
-  if (c.opening != Opening::kDone) return d.board.empty();
-  if (d.congestion.cwnd == 0) return false;
-  const bool empty = d.board.empty();
-  return empty ? d.una == d.nxt
-               : d.board[0].first == d.una && d.board[d.board.size() - 1].last == d.nxt;
-}
-
 // False if the key has its place already: no two flows are one.
 bool put_in(FlowIndex<FlowKey>& index, const FlowKey& key, uint32_t slot) {
   if (index.find(key) != FlowIndex<FlowKey>::kNone) return false;

@@ -247,13 +247,10 @@ Fate TcpProxy::fire(Instant now, Connection& c) {
   }
   if (deadline_of(c, room_.config) <= now) {  // only keep-alive is left
     room_.trace_fired(c.id, TcpTimer::kKeepAlive);
-    if (c.keep_alive_probes >= room_.config.keep_alive_probes) {
-      send_reset(room_, now, c);
-      return Fate::kAbandoned;
-    }
-    ++c.keep_alive_probes;
+    if (c.keep_alive_probes >= room_.config.keep_alive_probes) return Fate::kReset;
+    // One that finds no room on the link asks nothing, and so nobody fails to answer it.
+    if (send_probe(room_, now, c)) ++c.keep_alive_probes;
     c.probed_at = now;
-    send_probe(room_, now, c);
   }
   return Fate::kLives;
 }
@@ -295,7 +292,9 @@ Fate TcpProxy::visit(Instant now, Connection& c) {
     return Fate::kLives;
   }
   if (c.opening != Opening::kDone) {
-    if (c.down.retransmit_pending) transmit_syn(room_, now, c);
+    if (!c.down.retransmit_pending) return Fate::kLives;
+    transmit_syn(room_, now, c);
+    if (!c.down.retransmit_pending) c.down.loss_deadline = now + c.rtt.rto();
     return Fate::kLives;
   }
   const Fate fate = pump(room_, now, c);

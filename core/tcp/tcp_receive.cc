@@ -161,6 +161,12 @@ Fate receive_unacceptable(TcpRoom& room, Instant now, Connection& c, const Packe
   return Fate::kLives;
 }
 
+// RFC 9293 3.5, figure 8: both ends sent SYN, and this is the guest's SYN-ACK for ours.
+bool completes_simultaneous_open(const Connection& c, const TcpSegment& segment) {
+  return c.opening == Opening::kSynReceived && segment.ack() && SeqNum(segment.sequence) == c.irs &&
+         SeqNum(segment.acknowledgment) == c.down.iss + 1;
+}
+
 enum class StampVerdict : uint8_t { kTimely, kMissing, kOld };
 
 StampVerdict check_stamp(Instant now, const Connection& c, const Packet& packet) {
@@ -168,7 +174,8 @@ StampVerdict check_stamp(Instant now, const Connection& c, const Packet& packet)
   const auto& stamps = packet.tcp.options.timestamps;
   if (!stamps.has_value()) {
     // A SYN of a guest that began anew may come without: it is challenged like any other.
-    return packet.tcp.syn() ? StampVerdict::kTimely : StampVerdict::kMissing;
+    const bool anew = packet.tcp.syn() && !completes_simultaneous_open(c, packet.tcp);
+    return anew ? StampVerdict::kTimely : StampVerdict::kMissing;
   }
   return c.stamps.is_old(now, stamps->value) ? StampVerdict::kOld : StampVerdict::kTimely;
 }
@@ -188,12 +195,6 @@ Fate refuse_stamp(TcpRoom& room, Instant now, Connection& c, const Packet& packe
     room.mark_ready(c);
   }
   return Fate::kLives;
-}
-
-// RFC 9293 3.5, figure 8: both ends sent SYN, and this is the guest's SYN-ACK for ours.
-bool completes_simultaneous_open(const Connection& c, const TcpSegment& segment) {
-  return c.opening == Opening::kSynReceived && segment.ack() && SeqNum(segment.sequence) == c.irs &&
-         SeqNum(segment.acknowledgment) == c.down.iss + 1;
 }
 
 }  // namespace
@@ -227,6 +228,7 @@ Fate TcpProxy::receive_synchronized(Instant now, Connection& c, const Packet& pa
     }
     established(room_, now, c);
     receive_ack(room_, now, c, packet);
+    if (c.stamps.on) c.stamps.take(now, sequence, segment.options.timestamps->value);
     announce_window(room_, c, true);
     c.up.ack_now = true;
     return receive_beside_syn(now, c, packet);

@@ -37,9 +37,12 @@ struct Subject {
   Subject() {
     c.opening = Opening::kDone;
     c.up.state = UplinkState::kOpen;
+    c.up.shift = 7;
     c.down.state = DownlinkState::kOpen;
     c.down.una = SeqNum(1000);
     c.down.nxt = SeqNum(2448);
+    c.down.mss = 1448;
+    c.down.congestion.start(config, c.down.mss);
     c.down.board.sent(Instant(), c.down.una, c.down.nxt);
     c.down.loss_deadline = Instant(Duration(1s));
     awaited.comes_up = c.comes_up = Instant(Duration(1s));
@@ -312,6 +315,29 @@ BOOST_AUTO_TEST_CASE(a_closed_window_that_nobody_opens_is_told) {
   open.c.up.edge = open.c.up.offered = open.c.up.base + open.c.down.mss;
   open.awaited.window_gain = open.c.up.window / 2;
   BOOST_TEST(open.lines().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_window_that_is_told_beyond_what_is_meant_is_told) {
+  Subject s;
+  s.c.up.offered = s.c.up.edge + 127;
+  BOOST_TEST(s.lines().empty());
+  s.c.up.offered = s.c.up.edge + 128;
+  s.expect_broken("less than a unit beyond what is meant");
+  Subject meant;
+  meant.c.up.edge = meant.c.up.offered = meant.c.up.base + meant.c.up.window;
+  BOOST_TEST(meant.lines().empty());
+  meant.c.up.edge += 1;
+  meant.expect_broken("what is meant is within the bound");
+}
+
+BOOST_AUTO_TEST_CASE(a_congestion_window_that_lets_nothing_leave_is_told) {
+  Subject s;
+  s.c.down.congestion.cwnd = s.c.down.mss;
+  s.c.down.congestion.ssthresh = 2u * s.c.down.mss;
+  BOOST_TEST(s.lines().empty());
+  s.c.down.congestion.cwnd = 0;
+  s.expect_broken("a segment may always leave");
+  s.expect_broken("an archive of it would be believed");
 }
 
 BOOST_AUTO_TEST_CASE(numbers_out_of_order_are_told) {
