@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/block_pool.hh"
 #include "sim/guest_bytes.hh"
 
 namespace dashi {
@@ -15,7 +16,6 @@ constexpr size_t kMostViolations = 20;
 // RFC 9293 3.10.7.4 has an ACK for what is acceptable and for what is not.
 constexpr uint32_t kMostUnanswered = 3;
 constexpr Duration kApart = 200ms;
-constexpr Duration kMostAckDelay = 500ms;  // RFC 9293 3.8.6.3
 
 // Whether it is a TCP segment. What comes to the Nat as it was sent needs no checksum looked at.
 bool read(const GuestFrame& frame, Parsed& segment) {
@@ -36,6 +36,13 @@ bool in_pieces(Bytes frame) {
 }
 
 bool is_before(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) < 0; }
+uint32_t later(uint32_t a, uint32_t b) { return is_before(a, b) ? b : a; }
+
+// The most memory that a payload takes: it may begin and end within a block.
+size_t memory_for(const Parsed& segment) {
+  const size_t bytes = segment.payload.size();
+  return bytes == 0 ? 0 : (bytes / BlockPool::kBlockBytes + 2) * BlockPool::kBlockBytes;
+}
 
 }  // namespace
 
@@ -83,6 +90,7 @@ void SegmentOracle::guest_syn(const Key& key, const Parsed& segment) {
   flow.guest_stamps = segment.timestamps.has_value();
   if (!segment.has(guest::kAck)) return;
   flow.nat_iss = segment.acknowledgment - 1;  // it called, and the answer says what it offered
+  flow.nat_next = segment.acknowledgment;
   flow.nat_scales = segment.window_scale.has_value();
 }
 
@@ -95,9 +103,9 @@ void SegmentOracle::expect_answer(const Arrival& arrival, Flow& flow, const Pars
   if (++flow.unanswered == kMostUnanswered + 1) report(segment, "nothing answers it");
 }
 
-void SegmentOracle::note_window(const Arrival& arrival, Flow& flow, const Parsed& segment,
+bool SegmentOracle::note_window(const Arrival& arrival, Flow& flow, const Parsed& segment,
                                 int64_t from, int64_t to) {
-  if (!segment.has(guest::kAck)) return;
+  if (!segment.has(guest::kAck)) return false;
   const uint32_t ack = segment.acknowledgment;
   const uint32_t stamp = segment.timestamps.has_value() ? segment.timestamps->first : 0;
   const bool is_first = !flow.said.has_value();
@@ -105,9 +113,23 @@ void SegmentOracle::note_window(const Arrival& arrival, Flow& flow, const Parsed
                                    !is_before(stamp, flow.said->stamp));
   flow.window.reset();
   flow.said = newest ? Said{to, ack, stamp}
-                     : Said{std::max(to, flow.said->end), flow.said->ack, flow.said->stamp};
-  if (!newest || arrival.damaged || segment.has(guest::kSyn)) return;
+                     : Said{std::max(to, flow.said->end), later(ack, flow.said->ack),
+                            later(stamp, flow.said->stamp)};
+  if (!newest || arrival.damaged || segment.has(guest::kSyn)) return false;
   flow.window = uint32_t{segment.window} << (flow.nat_scales ? flow.guest_scale : 0);
+  return true;
+}
+
+// RFC 9293 3.10.7.4: what the window lets in is taken, if it follows what is there, says an ACK that may be, and
+// has the timestamp that was agreed on.
+void SegmentOracle::note_due(Flow& flow, const Parsed& segment, int64_t from) {
+  if (segment.payload.empty() || !flow.nat_iss.has_value()) return;
+  const uint32_t ack = segment.acknowledgment;
+  if (!is_before(*flow.nat_iss, ack) || is_before(flow.nat_next, ack)) return;
+  if (flow.guest_stamps && !segment.timestamps.has_value()) return;
+  if (from > std::max(flow.taken, flow.due)) return;
+  const int64_t end = from + static_cast<int64_t>(segment.payload.size());
+  flow.due = std::max(flow.due, std::min(end, flow.told));
 }
 
 void SegmentOracle::watch(const Key& key, Flow& flow) {
@@ -119,6 +141,7 @@ void SegmentOracle::came(const Arrival& arrival, const GuestFrame& frame) {
   Parsed segment;
   in_pieces_ = in_pieces_ || in_pieces(frame.bytes);
   if (in_pieces_ || !read(frame, segment) || segment.has(guest::kRst)) return;
+  came_since_ += memory_for(segment);
   const Key key{{segment.source, segment.source_port},
                 {segment.destination, segment.destination_port}};
   if (segment.has(guest::kSyn)) guest_syn(key, segment);
@@ -129,7 +152,7 @@ void SegmentOracle::came(const Arrival& arrival, const GuestFrame& frame) {
   const int64_t to = from + static_cast<int64_t>(segment.payload.size()) +
                      (segment.has(guest::kSyn) ? 1 : 0) + (segment.has(guest::kFin) ? 1 : 0);
   watch(key, flow);
-  note_window(arrival, flow, segment, from, to);
+  if (note_window(arrival, flow, segment, from, to)) note_due(flow, segment, from);
   if (to > from) note(flow, from, to);
   if (to > from && !arrival.damaged && !segment.has(guest::kSyn)) {
     expect_answer(arrival, flow, segment);
@@ -148,7 +171,10 @@ void SegmentOracle::came(const Arrival& arrival, const GuestFrame& frame) {
 void SegmentOracle::nat_syn(Flow& flow, uint32_t sequence) {
   if (flow.nat_iss == sequence) return;
   flow.nat_iss = sequence;
+  flow.nat_next = sequence + 1;
   flow.acknowledged = 0;
+  flow.told = flow.meant = flow.due = 0;
+  flow.taken = 1;
   flow.awaited = false;
   flow.echoed.reset();
   flow.owed.reset();
@@ -203,9 +229,19 @@ void SegmentOracle::check_echo(Flow& flow, const Parsed& segment, int64_t ack) {
   std::erase_if(stamps, [echo](uint32_t stamp) { return is_before(stamp, echo); });
 }
 
+// RFC 7323 2.2, 2.3. It rounds up, and may fall back by less than a unit; what was told stays accepted.
+void SegmentOracle::note_told(Flow& flow, const Parsed& segment, int64_t ack) const {
+  const int scale = flow.nat_scales && !segment.has(guest::kSyn) ? nat_scale_ : 0;
+  const int64_t told = ack + (int64_t{segment.window} << scale);
+  if (told <= flow.told) return;
+  flow.told = told;
+  flow.meant = told - ((int64_t{1} << scale) - 1);
+}
+
 void SegmentOracle::sent(Instant now, const GuestFrame& frame) {
   Parsed segment;
   if (in_pieces_ || !read(frame, segment)) return;
+  if (segment.window_scale.has_value()) nat_scale_ = *segment.window_scale;
   const Key key{{segment.destination, segment.destination_port},
                 {segment.source, segment.source_port}};
   const auto found = flows_.find(key);
@@ -214,12 +250,16 @@ void SegmentOracle::sent(Instant now, const GuestFrame& frame) {
   flow.unanswered = 0;
   if (segment.has(guest::kRst)) return;
   if (segment.has(guest::kSyn)) nat_syn(flow, segment.sequence);
+  const uint32_t end = segment.sequence + static_cast<uint32_t>(segment.payload.size()) +
+                       (segment.has(guest::kSyn) ? 1u : 0u) + (segment.has(guest::kFin) ? 1u : 0u);
+  flow.nat_next = later(flow.nat_next, end);
   if (!segment.has(guest::kAck)) return;
   if (segment.has(guest::kSyn)) {
     flow.nat_scales = segment.window_scale.has_value();
     check_options_of_answer(flow, segment);
   }
   const int64_t ack = position(flow, segment.acknowledgment);
+  note_told(flow, segment, ack);
   if (!has_come(flow, 0, ack)) report(segment, "it acknowledges what did not come");
   check_sack(flow, segment, ack);
   if (flow.guest_stamps && segment.timestamps.has_value()) {
@@ -231,54 +271,6 @@ void SegmentOracle::sent(Instant now, const GuestFrame& frame) {
   flow.acknowledged = ack;
   flow.awaited = !has_come(flow, ack, ack + 1);
   flow.stamp_with_awaited.reset();
-}
-
-// --- What the Nat made of it ---
-
-// What waits for room in the link waits without end.
-bool SegmentOracle::is_overdue(Instant now, const Flow& flow) const {
-  return had_room_ && flow.owed.has_value() && now - flow.owed->since > kMostAckDelay;
-}
-
-void SegmentOracle::check_window(const Key& key, const Flow& flow, const Open& open) {
-  if (flow.window.has_value() && open.window != flow.window) {
-    report(key.guest, key.remote, "the window it says is not believed");
-  }
-}
-
-void SegmentOracle::note_owed(const Turn& turn, Flow& flow, const Open& open) const {
-  const auto more =
-      static_cast<int32_t>(open.received + 1 - static_cast<uint32_t>(flow.acknowledged));
-  if (more <= 0) {
-    flow.owed.reset();
-  } else if (!flow.owed.has_value()) {
-    flow.owed = Owed{flow.acknowledged + more, turn.at};
-  } else if (!had_room_) {
-    flow.owed->since = turn.at;
-  }
-}
-
-void SegmentOracle::handled(const Turn& turn, const Look& look) {
-  had_room_ = had_room_ && turn.has_room;  // of the time until now, and of what was asked for now
-  if (!turn.took_all) return;
-  std::erase_if(watched_, [&](const Key& key) {
-    Flow& flow = flows_.at(key);
-    const auto open = flow.several || in_pieces_ ? std::nullopt : look(key.guest, key.remote);
-    if (open.has_value()) {
-      check_window(key, flow, *open);
-      note_owed(turn, flow, *open);
-    } else {
-      flow.owed.reset();
-    }
-    flow.window.reset();
-    if (is_overdue(turn.at, flow)) {
-      report(key.guest, key.remote, "what was taken long ago is not acknowledged");
-      flow.owed.reset();
-    }
-    flow.watched = flow.owed.has_value();
-    return !flow.watched;
-  });
-  had_room_ = turn.has_room;
 }
 
 }  // namespace dashi

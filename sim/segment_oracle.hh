@@ -1,8 +1,8 @@
 // Watches the TCP segments on the wire between a guest and its Nat, as somebody between the two would: what
 // the Nat acknowledges, reports by SACK and echoes is compared with what the link delivered to it. It takes
 // nobody's word: frames are read by the guest's parser; and of the Nat's state little is looked at: whether it
-// believes of the guest's window what the guest said last, and how much it took, which it is to acknowledge
-// in time.
+// believes of the guest's window what the guest said last, and how much it took: that is to be all that it let
+// in, and acknowledged in time.
 // It only looks: no draw, no event, nothing in the digest.
 //
 // A connection is known from the guest's SYN on; where several of one pair of ends came nothing is said of it,
@@ -35,12 +35,19 @@ class SegmentOracle {
   struct Open {
     uint32_t window;    // the guest's
     uint32_t received;  // bytes, in order, modulo 2^32
+    bool takes;         // the guest's FIN was not taken yet
   };
   using Look = std::function<std::optional<Open>(const Endpoint&, const Endpoint&)>;
+  // For what the host does not take at once.
+  struct Memory {
+    size_t free = 0;       // bytes
+    uint64_t ran_out = 0;  // how often something found none
+  };
   struct Turn {
     Instant at;
     bool has_room = true;  // the link had some for all that the Nat asked for
     bool took_all = true;  // that had come
+    Memory memory{};
   };
   void handled(const Turn& turn, const Look& look);
 
@@ -71,6 +78,7 @@ class SegmentOracle {
     bool guest_sack = false;
     bool guest_stamps = false;
     std::optional<uint32_t> nat_iss;
+    uint32_t nat_next = 0;            // one past the highest it sent
     std::map<int64_t, int64_t> came;  // from, to: apart from each other
     int64_t acknowledged = 0;         // the most
     std::vector<uint32_t> stamps_that_came;
@@ -90,13 +98,22 @@ class SegmentOracle {
     bool nat_scales = false;
     std::optional<Said> said;
     std::optional<uint32_t> window;
+    // The Nat's: the most it told the guest it may send, and that rounded down to what it surely meant.
+    int64_t told = 0;
+    int64_t meant = 0;
+    int64_t taken = 1;         // when it was looked at last
+    int64_t due = 0;           // to be taken by the next turn; 0: nothing
     bool watched = false;      // in watched_
     std::optional<Owed> owed;  // the oldest ACK that is
   };
-  static void note_window(const Arrival& arrival, Flow& flow, const guest::Parsed& segment,
+  // Whether nothing newer came before it.
+  static bool note_window(const Arrival& arrival, Flow& flow, const guest::Parsed& segment,
                           int64_t from, int64_t to);
+  static void note_due(Flow& flow, const guest::Parsed& segment, int64_t from);
+  void note_told(Flow& flow, const guest::Parsed& segment, int64_t ack) const;
   void watch(const Key& key, Flow& flow);
   void check_window(const Key& key, const Flow& flow, const Open& open);
+  void check_due(const Key& key, Flow& flow, const Open& open, const Turn& turn);
   void note_owed(const Turn& turn, Flow& flow, const Open& open) const;
   bool is_overdue(Instant now, const Flow& flow) const;
   // Once the Nat has said SYN, however little it takes.
@@ -116,6 +133,9 @@ class SegmentOracle {
   std::map<Key, Flow> flows_;
   std::vector<Key> watched_;  // something came since all was handled, or an ACK is owed
   bool had_room_ = true;      // in the last turn
+  uint8_t nat_scale_ = 0;     // of the Nat's SYN
+  Memory memory_;             // when all was handled
+  size_t came_since_ = 0;     // the most memory that what came since could take
   bool in_pieces_ = false;
   std::vector<std::string> violations_;
 };

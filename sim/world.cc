@@ -39,15 +39,21 @@ std::optional<SegmentOracle::Open> open_of(const std::optional<GuestTcpInfo>& in
   const bool open = state != State::kSynSent && state != State::kSynReceived &&
                     state != State::kTimeWait && state != State::kClosed;
   if (!open) return std::nullopt;
-  return SegmentOracle::Open{info->send_window, info->received};
+  const bool takes =
+      state == State::kEstablished || state == State::kFinWait1 || state == State::kFinWait2;
+  return SegmentOracle::Open{info->send_window, info->received, takes};
 }
 
 // What the Nat has no duty to: a guest that was sent a damaged ARP reply, or damaged advertisements and options
-// of ours, may believe another address than the gateway's, or another MTU than the link's.
+// of ours, may believe another address than the gateway's, or another MTU than the link's. Nor to segments of
+// a super-frame that are longer than that.
 bool may_take(const WorldConfig& config, const GuestFrame& frame) {
   const MacAddress& mac = config.nat.topology.gateway_mac;
-  const bool whole = frame.offload.gso_type != GsoType::kNone ||
-                     frame.bytes.size() <= guest::kEthernetHeader + config.link.limits.mtu;
+  const Offload& offload = frame.offload;
+  const size_t longest = offload.gso_type == GsoType::kNone
+                             ? frame.bytes.size()
+                             : size_t{offload.hdr_len} + offload.gso_size;
+  const bool whole = longest <= guest::kEthernetHeader + config.link.limits.mtu;
   return whole && frame.bytes.size() >= mac.bytes.size() &&
          std::equal(mac.bytes.begin(), mac.bytes.end(), frame.bytes.begin());
 }
@@ -118,7 +124,11 @@ World::World(const WorldConfig& config)
   });
   driver_.set_after_turn([this](const Nat& nat) {
     oracle_.after_turn(nat);
-    segments_.handled({queue_.now(), link_.has_room(), link_.frames_waiting() == 0},
+    const size_t total = config_.nat.limits.tcp_uplink_bytes_total;
+    const size_t held = nat.flow_counts().tcp_held_bytes;
+    const SegmentOracle::Memory memory{total - std::min(total, held + BlockPool::kBlockBytes - 1),
+                                       nat.counters()[Counter::kTcpReassemblyFull]};
+    segments_.handled({queue_.now(), link_.has_room(), link_.frames_waiting() == 0, memory},
                       [&nat](const Endpoint& guest, const Endpoint& remote) {
                         return open_of(nat.tcp_info(guest, remote));
                       });

@@ -19,11 +19,14 @@ struct Subject {
     TcpOut syn = segment(true, guest::kSyn);
     syn.sequence = kIss;
     syn.sack_permitted = true;
+    syn.window_scale = 0;
     syn.timestamps = {kStamp, 0};
     come(syn, 0);
     TcpOut answer = segment(false, guest::kSyn | guest::kAck);
     answer.acknowledgment = kIss + 1;
     answer.sack_permitted = true;
+    answer.window = 1000;
+    answer.window_scale = 4;
     answer.timestamps = {1, kStamp};
     send(answer);
   }
@@ -54,6 +57,7 @@ struct Subject {
   void data(uint32_t from, uint32_t to, uint32_t stamp) {
     TcpOut out = segment(true, guest::kAck);
     out.sequence = kIss + 1 + from;
+    out.acknowledgment = 1;  // of the Nat's SYN
     out.timestamps = {stamp, 1};
     come(out, to - from);
   }
@@ -70,20 +74,21 @@ struct Subject {
   void window(uint32_t from, uint16_t said, uint32_t stamp, uint32_t believed) {
     TcpOut out = segment(true, guest::kAck);
     out.sequence = kIss + 1 + from;
+    out.acknowledgment = 1;  // of the Nat's SYN
     out.timestamps = {stamp, 1};
     out.window = said;
     come(out, 0);
-    handled({believed, 0});
+    handled({believed, 0, false});
   }
   // All that came, in a turn after which the link has room or not.
   void handled(const SegmentOracle::Open& open) {
-    oracle.handled({now, has_room},
+    oracle.handled({now, has_room, true, memory},
                    [&open](const Endpoint&, const Endpoint&) { return std::optional(open); });
   }
   // The guest's window is 0, and the Nat takes all the data.
   void take(uint32_t from, uint32_t to) {
     data(from, to, kStamp);
-    handled({0, to});
+    handled({0, to, true});
   }
   void expect_told(const char* rule) const {
     for (const std::string& one : oracle.violations()) {
@@ -94,6 +99,7 @@ struct Subject {
   Instant now;
   uint64_t refused = 0;
   bool has_room = true;
+  SegmentOracle::Memory memory{1 << 20, 0};
   SegmentOracle oracle;
 };
 
@@ -209,10 +215,10 @@ BOOST_AUTO_TEST_CASE(what_was_taken_and_is_not_acknowledged_in_time_is_told) {
   in_time.now += 400ms;
   in_time.take(10, 20);
   in_time.ack(10, kStamp, {});  // of the rest the clock runs from now on
-  in_time.handled({0, 20});
+  in_time.handled({0, 20, true});
   in_time.now += 500ms;
   in_time.ack(20, kStamp, {});
-  in_time.handled({0, 20});
+  in_time.handled({0, 20, true});
   in_time.now += 1s;
   in_time.take(20, 30);
   BOOST_TEST(in_time.oracle.violations().empty());
@@ -224,8 +230,52 @@ BOOST_AUTO_TEST_CASE(what_was_taken_and_is_not_acknowledged_in_time_is_told) {
   Subject never;
   never.take(0, 10);
   never.now += 501ms;
-  never.handled({0, 10});
+  never.handled({0, 10, true});
   never.expect_told("what was taken long ago is not acknowledged");
+}
+
+BOOST_AUTO_TEST_CASE(what_the_window_lets_in_and_is_not_taken_is_told) {
+  Subject s;
+  s.data(0, 600, kStamp);
+  s.data(600, 1200, kStamp);  // beyond the window of the SYN, which is not scaled
+  s.handled({0, 1000, true});
+  TcpOut ack = Subject::segment(false, guest::kAck);
+  ack.acknowledgment = kIss + 1 + 1000;
+  ack.window = 2;
+  ack.timestamps = {2, kStamp};
+  s.send(ack);
+  s.data(1000, 1050, kStamp);
+  s.handled({0, 1032, true});
+  s.data(1100, 1110, kStamp);  // behind a gap
+  s.handled({0, 1032, true});
+  BOOST_TEST(s.oracle.violations().empty());
+  Subject whole;
+  whole.data(0, 600, kStamp);
+  whole.data(600, 1000, kStamp);
+  whole.handled({0, 999, true});
+  whole.expect_told("what the window lets in is not taken");
+}
+
+BOOST_AUTO_TEST_CASE(what_there_is_no_memory_for_need_not_be_taken) {
+  Subject s;
+  s.memory = {4096, 0};
+  s.handled({0, 0, true});
+  s.data(0, 600, kStamp);
+  ++s.memory.ran_out;
+  s.handled({0, 0, true});
+  BOOST_TEST(s.oracle.violations().empty());
+  s.memory.free = 1 << 20;
+  s.handled({0, 0, true});
+  s.data(600, 700, kStamp);
+  s.data(0, 600, kStamp + 1);
+  s.handled({0, 0, true});
+  BOOST_TEST(s.oracle.violations().empty());  // not the newest
+  Subject left;
+  left.handled({0, 0, true});
+  left.data(0, 600, kStamp);
+  ++left.memory.ran_out;
+  left.handled({0, 0, true});
+  left.expect_told("what the window lets in is not taken");
 }
 
 BOOST_AUTO_TEST_CASE(an_ack_that_waits_for_room_is_not_late) {
@@ -233,13 +283,13 @@ BOOST_AUTO_TEST_CASE(an_ack_that_waits_for_room_is_not_late) {
   s.take(0, 10);
   s.now += 40ms;
   s.has_room = false;
-  s.handled({0, 10});
+  s.handled({0, 10, true});
   s.now += 10s;
-  s.handled({0, 10});
+  s.handled({0, 10, true});
   s.now += 10s;
   s.has_room = true;
   s.ack(10, kStamp, {});
-  s.handled({0, 10});
+  s.handled({0, 10, true});
   BOOST_TEST(s.oracle.violations().empty());
   s.take(10, 20);
   s.now += 501ms;
