@@ -179,6 +179,11 @@ uint32_t cwnd_room(const Connection& c) {
   return cwnd > c.in_flight() ? cwnd - c.in_flight() : 0;
 }
 
+// Whether it is cwnd, and not the guest, that has no room for a segment.
+bool cwnd_limits(const Connection& c) {
+  return cwnd_room(c) < std::min<uint32_t>(window_room(c, c.down.nxt), c.down.mss);
+}
+
 // A part of [first, last), which was sent before, without its FIN if that does not fit.
 Plan plan_again(const Connection& c, SeqNum first, SeqNum last, size_t most) {
   Plan plan;
@@ -304,7 +309,7 @@ Step step_new(TcpRoom& room, Instant now, Connection& c, Turn& turn) {
   const bool idle = c.outstanding() == 0 && now - d.last_sent > c.rtt.rto();
   if (idle) d.congestion.restart_after_idle(room.config, d.mss);  // RFC 5681 4.1
   const Plan plan = plan_next(c, std::max<size_t>(turn.budget, d.mss));
-  d.cwnd_limited = cwnd_room(c) < std::min<uint32_t>(window_room(c, d.nxt), d.mss);
+  d.cwnd_limited = cwnd_limits(c);
   if (plan.bytes == 0 && !plan.fin_fits) {
     await_window(now, c);
     return Step::kDone;
@@ -320,6 +325,7 @@ Step step_new(TcpRoom& room, Instant now, Connection& c, Turn& turn) {
   if (sent.drained && !d.fin.has_value()) d.readable = false;
   if (sent.bytes != 0 || sent.fin) account(room, now, c, plan.sequence, sent);
   if (sent.more) {
+    d.cwnd_limited = cwnd_limits(c);
     await_larger_window(now, c);
     return Step::kDone;
   }
