@@ -13,10 +13,14 @@ bool ends_message(const Token& token) {
   return false;
 }
 
+std::string no_such(const std::string& protocol, const std::string& field) {
+  return "no such field of " + protocol + ": " + field;
+}
+
 void check_names(ParserState& in, Where where, const std::string& protocol,
                  const std::string& names) {
   for (const std::string& name : items_of(names)) {
-    if (!type_of(protocol, name)) in.fail(where, "no such field of " + protocol + ": " + name);
+    if (!type_of(protocol, name)) in.fail(where, no_such(protocol, name));
   }
 }
 
@@ -68,7 +72,7 @@ MessageSpec parse_message(ParserState& in) {
     const std::string name = in.term();
     const std::optional<FieldType> type = type_of(message.protocol, name);
     if (!type)
-      in.fail(at, "no such field of " + message.protocol + ": " + name);
+      in.fail(at, no_such(message.protocol, name));
     else
       parse_value(in, message, name, *type);
   }
