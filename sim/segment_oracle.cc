@@ -140,7 +140,9 @@ void SegmentOracle::watch(const Key& key, Flow& flow) {
 void SegmentOracle::came(const Arrival& arrival, const GuestFrame& frame) {
   Parsed segment;
   in_pieces_ = in_pieces_ || in_pieces(frame.bytes);
-  if (in_pieces_ || !read(frame, segment) || segment.has(guest::kRst)) return;
+  if (in_pieces_) return;
+  if (!read(frame, segment)) return came_otherwise();
+  if (segment.has(guest::kRst)) return;
   came_since_ += memory_for(segment);
   const Key key{{segment.source, segment.source_port},
                 {segment.destination, segment.destination_port}};
@@ -152,6 +154,8 @@ void SegmentOracle::came(const Arrival& arrival, const GuestFrame& frame) {
   const int64_t to = from + static_cast<int64_t>(segment.payload.size()) +
                      (segment.has(guest::kSyn) ? 1 : 0) + (segment.has(guest::kFin) ? 1 : 0);
   watch(key, flow);
+  flow.heard = true;
+  flow.repeats.times = 0;
   if (note_window(arrival, flow, segment, from, to)) note_due(flow, segment, from);
   if (to > from) note(flow, from, to);
   if (to > from && !arrival.damaged && !segment.has(guest::kSyn)) {
@@ -238,6 +242,23 @@ void SegmentOracle::note_told(Flow& flow, const Parsed& segment, int64_t ack) co
   flow.meant = told - ((int64_t{1} << scale) - 1);
 }
 
+// RFC 6298 5.5, RFC 9293 3.8.6.1: the wait doubles. The first repetition alone may be a probe, or sent upon the
+// last that came.
+void SegmentOracle::check_repeat(Instant now, Flow& flow, const Parsed& segment, uint32_t end) {
+  if (!flow.said.has_value() || flow.heard || silence_ends_) return;
+  const uint32_t byte = flow.said->ack;
+  if (is_before(byte, segment.sequence) || !is_before(byte, end)) return;
+  Repeats& repeats = flow.repeats;
+  if (repeats.silence != silence_) repeats = {silence_, 0, now};
+  if (repeats.times >= 2) {
+    const uint32_t doubled = std::min(repeats.times - 2, 20u);
+    const Duration least = std::min(rto_min_ * (1 << doubled), rto_max_);
+    if (now - repeats.last < least) report(segment, "it is repeated too soon");
+  }
+  ++repeats.times;
+  repeats.last = now;
+}
+
 void SegmentOracle::sent(Instant now, const GuestFrame& frame) {
   Parsed segment;
   if (in_pieces_ || !read(frame, segment)) return;
@@ -253,6 +274,7 @@ void SegmentOracle::sent(Instant now, const GuestFrame& frame) {
   const uint32_t end = segment.sequence + static_cast<uint32_t>(segment.payload.size()) +
                        (segment.has(guest::kSyn) ? 1u : 0u) + (segment.has(guest::kFin) ? 1u : 0u);
   flow.nat_next = later(flow.nat_next, end);
+  check_repeat(now, flow, segment, end);
   if (!segment.has(guest::kAck)) return;
   if (segment.has(guest::kSyn)) {
     flow.nat_scales = segment.window_scale.has_value();

@@ -22,6 +22,9 @@ namespace dashi {
 
 class SegmentOracle {
  public:
+  // What the Nat waits before it repeats itself (RFC 6298 2.4, 2.5).
+  SegmentOracle(Duration rto_min, Duration rto_max) : rto_min_(rto_min), rto_max_(rto_max) {}
+
   // How a frame of the guest's reached the Nat.
   struct Arrival {
     Instant at;
@@ -29,6 +32,8 @@ class SegmentOracle {
     uint64_t refused = 0;  // frames that the link had no room for, until then
   };
   void came(const Arrival& arrival, const GuestFrame& frame);
+  // A frame came of which nothing is expected, and that may change anything.
+  void came_otherwise() { silence_ends_ = true; }
   // Of the Nat's: it was sent.
   void sent(Instant now, const GuestFrame& frame);
   // A connection that is open, as the Nat has it.
@@ -71,6 +76,12 @@ class SegmentOracle {
     int64_t to = 0;
     Instant since;
   };
+  // While nothing comes: how often the first byte that is not acknowledged was sent, and when last.
+  struct Repeats {
+    uint64_t silence = 0;  // which one
+    uint32_t times = 0;
+    Instant last;
+  };
   // Positions count from the guest's SYN, which is 0.
   struct Flow {
     uint32_t iss = 0;
@@ -101,8 +112,10 @@ class SegmentOracle {
     // The Nat's: the most it told the guest it may send, and that rounded down to what it surely meant.
     int64_t told = 0;
     int64_t meant = 0;
-    int64_t taken = 1;         // when it was looked at last
-    int64_t due = 0;           // to be taken by the next turn; 0: nothing
+    int64_t taken = 1;  // when it was looked at last
+    int64_t due = 0;    // to be taken by the next turn; 0: nothing
+    Repeats repeats;
+    bool heard = false;        // something came since all was handled
     bool watched = false;      // in watched_
     std::optional<Owed> owed;  // the oldest ACK that is
   };
@@ -111,6 +124,7 @@ class SegmentOracle {
                           int64_t from, int64_t to);
   static void note_due(Flow& flow, const guest::Parsed& segment, int64_t from);
   void note_told(Flow& flow, const guest::Parsed& segment, int64_t ack) const;
+  void check_repeat(Instant now, Flow& flow, const guest::Parsed& segment, uint32_t end);
   void watch(const Key& key, Flow& flow);
   void check_window(const Key& key, const Flow& flow, const Open& open);
   void check_due(const Key& key, Flow& flow, const Open& open, const Turn& turn);
@@ -130,6 +144,10 @@ class SegmentOracle {
   void report(const Endpoint& from, const Endpoint& to, const char* what);
   void report(const guest::Parsed& segment, const char* what);
 
+  Duration rto_min_;
+  Duration rto_max_;
+  uint64_t silence_ = 1;       // which one
+  bool silence_ends_ = false;  // when all was handled
   std::map<Key, Flow> flows_;
   std::vector<Key> watched_;  // something came since all was handled, or an ACK is owed
   bool had_room_ = true;      // in the last turn

@@ -47,7 +47,11 @@ void SegmentOracle::note_owed(const Turn& turn, Flow& flow, const Open& open) co
 
 void SegmentOracle::handled(const Turn& turn, const Look& look) {
   had_room_ = had_room_ && turn.has_room;  // of the time until now, and of what was asked for now
+  // What is refused goes later, and without a wait that doubles.
+  silence_ends_ = silence_ends_ || !turn.has_room;
   if (!turn.took_all) return;
+  if (silence_ends_) ++silence_;
+  silence_ends_ = false;
   std::erase_if(watched_, [&](const Key& key) {
     Flow& flow = flows_.at(key);
     const auto open = flow.several || in_pieces_ ? std::nullopt : look(key.guest, key.remote);
@@ -60,6 +64,7 @@ void SegmentOracle::handled(const Turn& turn, const Look& look) {
       flow.due = 0;
     }
     flow.window.reset();
+    flow.heard = false;
     if (is_overdue(turn.at, flow)) {
       report(key.guest, key.remote, "what was taken long ago is not acknowledged");
       flow.owed.reset();

@@ -103,6 +103,7 @@ World::World(const WorldConfig& config)
       digest_(config.digest),
       faults_(plan_for(config)),
       oracle_(config.nat.limits),
+      segments_(config.nat.tcp.rto_min, config.nat.tcp.rto_max),
       link_(queue_, config.link, config.seed, &faults_),
       net_(queue_, config.net, config.seed, &faults_),
       sockets_(net_, config.socket_faults, config.seed, &faults_),
@@ -136,7 +137,9 @@ World::World(const WorldConfig& config)
   link_.set_oracle([this](const GuestFrame& frame, const Delivery* delivery) {
     if (delivery == nullptr) {
       segments_.sent(queue_.now(), frame);
-    } else if (!delivery->lost && may_take(config_, frame)) {
+    } else if (!delivery->lost && !may_take(config_, frame)) {
+      segments_.came_otherwise();
+    } else if (!delivery->lost) {
       // A script's line may be damaged as it is sent.
       guest::Parsed parsed;
       const bool damaged = delivery->fate.damages() ||
@@ -253,6 +256,7 @@ void World::save_restore_nat() {
   DASHI_CHECK(source.left() == 0);
   nat_ = std::move(restored.value());
   DASHI_CHECK(sockets_.end_handover() == 0);
+  segments_.came_otherwise();  // what the link had refused is asked for anew
   driver_.drive(nat_.get());
 }
 

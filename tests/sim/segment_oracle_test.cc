@@ -70,6 +70,18 @@ struct Subject {
     }
     send(out);
   }
+  // The Nat's first byte, each time so long after the time before.
+  void repeat(std::initializer_list<Duration> waits) {
+    TcpOut out = segment(false, guest::kAck);
+    out.sequence = 1;
+    out.acknowledgment = kIss + 1;
+    out.timestamps = {2, kStamp};
+    for (const Duration wait : waits) {
+      now += wait;
+      const auto built = frame(false, out, 1);
+      oracle.sent(now, GuestFrame{built, Offload{}});
+    }
+  }
   // What the guest's window is, and what the Nat takes for it.
   void window(uint32_t from, uint16_t said, uint32_t stamp, uint32_t believed) {
     TcpOut out = segment(true, guest::kAck);
@@ -100,7 +112,7 @@ struct Subject {
   uint64_t refused = 0;
   bool has_room = true;
   SegmentOracle::Memory memory{1 << 20, 0};
-  SegmentOracle oracle;
+  SegmentOracle oracle{200ms, 60s};
 };
 
 }  // namespace
@@ -295,6 +307,25 @@ BOOST_AUTO_TEST_CASE(an_ack_that_waits_for_room_is_not_late) {
   s.now += 501ms;
   s.ack(20, kStamp, {});
   s.expect_told("it acknowledges what was taken long ago");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_repeated_in_silence_too_soon_is_told) {
+  Subject s;
+  s.window(0, 100, kStamp, 100);
+  s.repeat({0ms, 10ms, 200ms, 400ms, 800ms});
+  s.window(0, 100, kStamp, 100);  // an ACK: it begins anew
+  s.repeat({0ms, 10ms, 200ms});
+  s.oracle.came_otherwise();
+  s.handled({100, 0, true});
+  s.repeat({0ms, 10ms, 200ms});
+  s.has_room = false;
+  s.handled({100, 0, true});
+  s.has_room = true;
+  s.handled({100, 0, true});
+  s.repeat({0ms, 10ms, 200ms});
+  BOOST_TEST(s.oracle.violations().empty());
+  s.repeat({399ms});
+  s.expect_told("it is repeated too soon");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
