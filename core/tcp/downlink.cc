@@ -120,7 +120,7 @@ Sent send_data(TcpRoom& room, Instant now, Connection& c, const Plan& plan) {
     const auto there = peeked ? static_cast<uint32_t>(peeked->bytes) : 0;
     sent.more = there > most;
     sent.bytes = std::min(there, static_cast<uint32_t>(most));
-    if (sent.more) sent.bytes -= sent.bytes % c.down.mss;
+    if (sent.more) sent.bytes -= sent.bytes % static_cast<uint32_t>(payload_max(c));
     sent.drained = !peeked || peeked->eof;
     if (peeked && peeked->eof && !c.down.fin.has_value()) c.down.fin = plan.sequence + there;
   }
@@ -216,8 +216,8 @@ Plan plan_lost(const Connection& c, size_t budget) {
 }
 
 // So little is sent only where it is all there is (RFC 9293 3.8.6.2.1).
-bool is_short(const Downlink& d, size_t bytes) {
-  return bytes != 0 && bytes < d.mss && bytes < d.window_max / 2;
+bool is_short(const Connection& c, size_t bytes) {
+  return bytes != 0 && bytes < payload_max(c) && bytes < c.down.window_max / 2;
 }
 
 // What may be sent from nxt on; nothing when there is no room, or nothing to send.
@@ -238,11 +238,11 @@ Plan plan_next(const Connection& c, size_t budget) {
   if (plan.bytes == left && left < usable) return plan;  // to the end
   // Sender SWS avoidance (RFC 9293 3.8.6.2.1): a short segment only when it is all there is, or half of the
   // largest window. An ACK of what is out would bring more room; if nothing is, the override timer ends the wait.
-  const size_t end = plan.bytes % d.mss;
+  const size_t end = plan.bytes % payload_max(c);
   if (plan.bytes < usable) {  // what is over goes with the next turn
     plan.bytes -= end;
   } else {
-    plan.ends_short = is_short(d, end);
+    plan.ends_short = is_short(c, end);
   }
   return plan;
 }
@@ -382,7 +382,7 @@ Fate probe_tail(TcpRoom& room, Instant now, Connection& c) {
     plan.fin_fits =
         d.fin.has_value() && d.nxt.at_or_before(*d.fin) && left < usable && left == plan.bytes;
     plan.frames_max = 1;
-    plan.ends_short = is_short(d, plan.bytes);
+    plan.ends_short = is_short(c, plan.bytes);
     if (plan.bytes != 0 || plan.fin_fits) {
       const Sent sent = send_data(room, now, c, plan);
       if (sent.fate != Fate::kLives || sent.link_full) return sent.fate;
@@ -394,8 +394,9 @@ Fate probe_tail(TcpRoom& room, Instant now, Connection& c) {
       }
     }
   }
-  const SeqNum first = c.outstanding() > d.mss ? d.nxt - d.mss : d.una;
-  Plan plan = plan_again(c, first, d.nxt, d.mss);
+  const auto most = static_cast<uint32_t>(payload_max(c));
+  const SeqNum first = c.outstanding() > most ? d.nxt - most : d.una;
+  Plan plan = plan_again(c, first, d.nxt, most);
   plan.frames_max = 1;
   if (plan.bytes == 0 && !plan.fin_fits) return Fate::kLives;
   const Sent sent = send_data(room, now, c, plan);

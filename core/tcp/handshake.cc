@@ -29,10 +29,14 @@ void start_syn(TcpRoom& room, Instant now, Connection& c) {
 }  // namespace
 
 void transmit_syn(TcpRoom& room, Instant now, Connection& c) {
+  const bool waited = c.down.retransmit_pending;
   c.down.retransmit_pending = !send_syn(room, now, c);
-  if (!c.down.retransmit_pending) return;
-  c.down.timing = false;  // it will not leave now
-  room.mark_ready(c);
+  if (c.down.retransmit_pending) {
+    c.down.timing = false;  // it will not leave now
+    room.mark_ready(c);
+  } else if (waited) {
+    c.down.loss_deadline = now + c.rtt.rto();
+  }
 }
 
 void choose_numbers(const SipKey& secret, uint32_t bits, Instant now, Connection& c) {

@@ -292,9 +292,7 @@ Fate TcpProxy::visit(Instant now, Connection& c) {
     return Fate::kLives;
   }
   if (c.opening != Opening::kDone) {
-    if (!c.down.retransmit_pending) return Fate::kLives;
-    transmit_syn(room_, now, c);
-    if (!c.down.retransmit_pending) c.down.loss_deadline = now + c.rtt.rto();
+    if (c.down.retransmit_pending) transmit_syn(room_, now, c);
     return Fate::kLives;
   }
   const Fate fate = pump(room_, now, c);
