@@ -8,8 +8,9 @@
 namespace dashi {
 
 // The window to announce, unscaled as it goes into the header, after moving the edges as far as
-// memory allows. Never to the left (RFC 9293 3.8.6) but for what rounding had added, and to the right only by steps worth an ACK
-// (receiver SWS avoidance, 3.8.6.2.2). `scaled` is false in SYN segments (RFC 7323 2.2).
+// memory allows. Never to the left (RFC 9293 3.8.6) but for what rounding had added, and to the right
+// only by steps worth an ACK (receiver SWS avoidance, 3.8.6.2.2). `scaled` is false in SYN segments
+// (RFC 7323 2.2).
 uint16_t announce_window(TcpRoom& room, Connection& c, bool scaled);
 
 // The most we would hold for this connection, leaving room for the rounding of scaled windows; no more than
